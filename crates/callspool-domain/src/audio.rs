@@ -135,7 +135,12 @@ mod tests {
     fn facts(duration_ms: u64, peaks_dbfs: &[f32]) -> AudioFacts {
         let channels = peaks_dbfs
             .iter()
-            .map(|peak| ChannelFacts { peak_dbfs: *peak, rms_dbfs: peak - 10.0, silence_ratio: 0.0, clipped_ratio: 0.0 })
+            .map(|peak| ChannelFacts {
+                peak_dbfs: *peak,
+                rms_dbfs: peak - 10.0,
+                silence_ratio: 0.0,
+                clipped_ratio: 0.0,
+            })
             .collect();
         AudioFacts { format: AudioFormat::Wav, sample_rate: 8000, duration_ms, channels, peaks: Vec::new() }
     }

@@ -108,6 +108,8 @@ codes! {
     MediaOverlong = "media_overlong", None, Retry;
     /// The file's header makes no sense.
     MediaMalformed = "media_malformed", None, Retry;
+    /// The provider encrypted it with the customer's key, and no private key is configured: kept at the provider.
+    MediaEncrypted = "media_encrypted", None, Park;
     /// 401 or 403, or credentials that can't be had.
     ArchiveUnauthorized = "archive_unauthorized", Some(Service::Archive), Outage;
     /// 429 or 503 SlowDown.

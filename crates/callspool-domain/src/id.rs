@@ -125,7 +125,9 @@ impl CallSid {
 impl JobId {
     /// True for the form of an Airtable record id: `rec` and 14 letters or digits.
     pub fn is_record_id(&self) -> bool {
-        self.0.strip_prefix("rec").is_some_and(|rest| rest.len() == 14 && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
+        self.0
+            .strip_prefix("rec")
+            .is_some_and(|rest| rest.len() == 14 && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
     }
 }
 
@@ -164,7 +166,15 @@ mod tests {
     #[test]
     fn sids_take_the_provider_grammar_and_nothing_else() {
         assert!(RecordingSid::parse(&format!("RE{HEX}")).is_ok());
-        for bad in ["", "RE", "RE../../etc", &format!("CA{HEX}"), &format!("RE{HEX}0"), &format!("RE{HEX}?x=1"), &format!("re{HEX}")] {
+        for bad in [
+            "",
+            "RE",
+            "RE../../etc",
+            &format!("CA{HEX}"),
+            &format!("RE{HEX}0"),
+            &format!("RE{HEX}?x=1"),
+            &format!("re{HEX}"),
+        ] {
             let error = RecordingSid::parse(bad).expect_err(bad);
             assert_eq!(error.to_string(), "RecordingSid must be RE and 32 hexadecimal digits");
         }

@@ -15,6 +15,7 @@ pub mod policy;
 pub mod recording;
 pub mod secret;
 pub mod step;
+mod stored;
 pub mod time;
 
 pub use clock::Clock;

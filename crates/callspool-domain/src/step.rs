@@ -3,41 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::failure::{Code, StepFailure, Verdict};
 use crate::id::{CallSid, JobId, RecordingSid};
+use crate::stored::stored_names;
 use crate::time::Timestamp;
-
-macro_rules! stored_names {
-    ($(#[$doc:meta])* $type:ident { $($(#[$vdoc:meta])* $name:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $type { $($(#[$vdoc])* #[serde(rename = $text)] $name,)* }
-
-        impl $type {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The stored name; never reused for something else.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
-            /// Reads the stored name.
-            pub fn parse(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.as_str() == name)
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-pub(crate) use stored_names;
 
 stored_names! {
     /// What a step does.
@@ -181,9 +150,12 @@ pub fn next_run(failure: &StepFailure, failures: u32, jitter: u16, now: Timestam
 /// The failure of a look-up that matched nothing at `now`, the first such look-up having been at `first`: wait for the next
 /// moment of the schedule (1, 5, 15 minutes, 1 and 6 hours, then daily to day 7), then a person.
 pub fn no_match(detail: impl Into<String>, first: Timestamp, now: Timestamp) -> StepFailure {
-    let next = LOOK_UPS.iter().copied().chain((1..=7).map(|day| DAY * day)).map(|wait| first + wait).find(|at| *at > now);
+    let next =
+        LOOK_UPS.iter().copied().chain((1..=7).map(|day| DAY * day)).map(|wait| first + wait).find(|at| *at > now);
     match next {
-        Some(at) if now.since(first) < LOOK_UP_FOR => StepFailure::new(Code::JobNotFound, detail).after(Some(at.since(now))),
+        Some(at) if now.since(first) < LOOK_UP_FOR => {
+            StepFailure::new(Code::JobNotFound, detail).after(Some(at.since(now)))
+        }
         _ => StepFailure::new(Code::JobUnknown, detail),
     }
 }
