@@ -1,0 +1,289 @@
+//! Properties of the plan: over any history of facts it never asks for a release before the gate's facts are there, always
+//! makes progress, changes nothing when asked twice, and reaches an end once the world answers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use callspool_domain::gate;
+use callspool_domain::line::LineState;
+use callspool_domain::plan::{ArchiveView, CallView, Next, Plan, RecordingView, plan};
+use callspool_domain::recording::{CopyState, ProviderStatus, Status};
+use callspool_domain::{CallSid, JobId, Policy, RecordingSid, StepName, StepState, Timestamp};
+use proptest::prelude::*;
+
+const DELAY: Duration = Duration::from_secs(24 * 3600);
+
+#[derive(Debug, Clone)]
+enum Fact {
+    Announced { recording: usize, word: &'static str },
+    Archived { recording: usize, doubtful: bool },
+    GaveUp { recording: usize, status: Status },
+    Accepted { recording: usize },
+    Linked,
+    Tied { job: usize },
+    LookedUp { found: bool },
+    Parked { recording: usize },
+    Released { recording: usize },
+    Waited { hours: u64 },
+}
+
+fn facts() -> impl Strategy<Value = Fact> {
+    let recording = 0..3usize;
+    prop_oneof![
+        (recording.clone(), prop::sample::select(vec!["in-progress", "completed", "absent", "failed", "new-word"]))
+            .prop_map(|(recording, word)| Fact::Announced { recording, word }),
+        (recording.clone(), any::<bool>()).prop_map(|(recording, doubtful)| Fact::Archived { recording, doubtful }),
+        (recording.clone(), prop::sample::select(vec![Status::Failed, Status::Missing]))
+            .prop_map(|(recording, status)| Fact::GaveUp { recording, status }),
+        recording.clone().prop_map(|recording| Fact::Accepted { recording }),
+        Just(Fact::Linked),
+        (0..2usize).prop_map(|job| Fact::Tied { job }),
+        any::<bool>().prop_map(|found| Fact::LookedUp { found }),
+        recording.clone().prop_map(|recording| Fact::Parked { recording }),
+        recording.prop_map(|recording| Fact::Released { recording }),
+        (0..60u64).prop_map(|hours| Fact::Waited { hours }),
+    ]
+}
+
+fn policies() -> impl Strategy<Value = Policy> {
+    (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(release, release_without_job, find_jobs)| Policy {
+        app_url: "https://calls.example.com".into(),
+        delete_after: release.then_some(DELAY),
+        release_without_job,
+        find_jobs,
+    })
+}
+
+/// The ledger in miniature: it applies facts and plans as the store does.
+#[derive(Debug, Clone)]
+struct Ledger {
+    call: CallView,
+    lines: BTreeMap<(JobId, RecordingSid), LineState>,
+    link: BTreeMap<JobId, Option<StepState>>,
+    policy: Policy,
+    now: Timestamp,
+}
+
+fn live(state: Option<StepState>) -> bool {
+    matches!(state, Some(StepState::Waiting | StepState::Running | StepState::Parked))
+}
+
+impl Ledger {
+    fn new(policy: Policy) -> Self {
+        let sid = CallSid::parse(&format!("CA{}", "0".repeat(32))).expect("sid");
+        let call = CallView { sid, job: None, find_job: None, recordings: Vec::new() };
+        let now = Timestamp::from_micros(1_700_000_000_000_000);
+        Self { call, lines: BTreeMap::new(), link: BTreeMap::new(), policy, now }
+    }
+
+    fn recording(&mut self, n: usize) -> Option<&mut RecordingView> {
+        self.call.recordings.iter_mut().find(|recording| recording.sid.as_str().ends_with(&n.to_string()))
+    }
+
+    /// Applies a fact where it can happen at all: steps end only where the plan has asked for them.
+    fn apply(&mut self, fact: &Fact) {
+        let now = self.now;
+        match fact {
+            Fact::Announced { recording, word } => self.announce(*recording, word),
+            Fact::Archived { recording, doubtful } => {
+                let Some(recording) = self.recording(*recording).filter(|r| r.archive_step == Some(StepState::Waiting))
+                else {
+                    return;
+                };
+                recording.archive_step = Some(StepState::Done);
+                recording.status = Status::Archived;
+                let (state, doubtful) = (CopyState::Verified, *doubtful);
+                recording.archive = Some(ArchiveView { state, verified_at: Some(now), doubtful, accepted: false });
+            }
+            Fact::GaveUp { recording, status } => {
+                let Some(recording) = self.recording(*recording).filter(|r| r.archive_step == Some(StepState::Waiting))
+                else {
+                    return;
+                };
+                recording.archive_step = Some(StepState::Done);
+                recording.status = *status;
+            }
+            Fact::Accepted { recording } => {
+                if let Some(archive) = self.recording(*recording).and_then(|recording| recording.archive.as_mut()) {
+                    archive.accepted = true;
+                }
+            }
+            Fact::Linked => self.link_lines(),
+            Fact::Tied { job } => {
+                if !self.lines.keys().any(|(tied, _)| Some(tied) == self.call.job.as_ref()) {
+                    self.call.job = Some(JobId::parse(&format!("JOB{job}")).expect("job"));
+                }
+            }
+            Fact::LookedUp { found } => {
+                if self.call.find_job == Some(StepState::Waiting) && *found {
+                    self.call.find_job = Some(StepState::Done);
+                    self.call.job = Some(JobId::parse("FOUND").expect("job"));
+                }
+            }
+            Fact::Parked { recording } => {
+                if let Some(recording) =
+                    self.recording(*recording).filter(|r| r.archive_step == Some(StepState::Waiting))
+                {
+                    recording.archive_step = Some(StepState::Parked);
+                }
+            }
+            Fact::Released { recording } => self.release(*recording),
+            Fact::Waited { hours } => self.now = now + Duration::from_secs(hours * 3600),
+        }
+        self.replan();
+    }
+
+    fn announce(&mut self, n: usize, word: &str) {
+        let word = ProviderStatus::new(word);
+        if self.recording(n).is_none() {
+            self.call.recordings.push(RecordingView {
+                sid: RecordingSid::parse(&format!("RE{}{n}", "0".repeat(31))).expect("sid"),
+                status: Status::Announced,
+                provider_status: ProviderStatus::new("in-progress"),
+                provider_copy_gone: false,
+                archive: None,
+                line: None,
+                archive_step: None,
+                release_step: None,
+            });
+        }
+        let recording = self.recording(n).expect("just added");
+        if word.finality() >= recording.provider_status.finality() {
+            if recording.archive.is_none()
+                && matches!(recording.status, Status::Announced | Status::Absent | Status::Failed)
+            {
+                recording.status = word.settles().unwrap_or(Status::Announced);
+            }
+            recording.provider_status = word;
+        }
+    }
+
+    fn link_lines(&mut self) {
+        for ((job, _), state) in &mut self.lines {
+            if self.link.get(job) == Some(&Some(StepState::Waiting)) {
+                *state = LineState::Confirmed;
+            }
+        }
+        let waiting = self.link.values_mut().filter(|state| **state == Some(StepState::Waiting));
+        waiting.for_each(|state| *state = Some(StepState::Done));
+    }
+
+    /// The release step as it runs: the gate once more, right before the deletion.
+    fn release(&mut self, n: usize) {
+        let (call, policy, now) = (self.call.clone(), self.policy.clone(), self.now);
+        let Some(recording) = self.recording(n).filter(|r| r.release_step == Some(StepState::Waiting)) else { return };
+        if gate::closed(&call, recording, &policy, now).is_empty() {
+            recording.release_step = Some(StepState::Done);
+            recording.provider_copy_gone = true;
+        }
+    }
+
+    fn replan(&mut self) {
+        self.refresh_lines();
+        let wanted = plan(&self.call, &self.policy, self.now);
+        self.check(&wanted);
+        self.apply_plan(&wanted);
+        self.refresh_lines();
+        let again = self.clone();
+        self.apply_plan(&plan(&again.call, &again.policy, again.now));
+        assert_eq!(format!("{:?}", self.call), format!("{:?}", again.call), "planning twice changes nothing");
+    }
+
+    fn refresh_lines(&mut self) {
+        let job = self.call.job.clone();
+        for recording in &mut self.call.recordings {
+            recording.line =
+                job.as_ref().and_then(|job| self.lines.get(&(job.clone(), recording.sid.clone())).copied());
+        }
+    }
+
+    fn check(&self, plan: &Plan) {
+        for wanted in plan.ensure.iter().filter(|wanted| wanted.step == StepName::Release) {
+            let recording = self.call.recordings.iter().find(|r| r.sid.as_str() == wanted.subject.id()).expect("ours");
+            assert_eq!(
+                gate::standing(&self.call, recording, &self.policy),
+                [],
+                "released before the gate's facts are there"
+            );
+            let verified_at = recording.archive.as_ref().and_then(|archive| archive.verified_at).expect("verified");
+            assert!(wanted.due_at >= verified_at + DELAY, "released before the delay is over");
+        }
+        let under_way = self.call.recordings.iter().any(|recording| recording.status == Status::Announced);
+        if under_way || !plan.ensure.is_empty() {
+            assert_ne!(plan.next, Next::Settled, "unsettled, and nobody would look again");
+        }
+    }
+
+    fn apply_plan(&mut self, plan: &Plan) {
+        let job = self.call.job.clone();
+        for recording in &plan.lines {
+            let job = job.clone().expect("lines are owed to a job");
+            self.lines.entry((job, recording.clone())).or_insert(LineState::Owed);
+        }
+        for wanted in &plan.ensure {
+            let slot = self.slot(wanted.step, wanted.subject.id());
+            if !live(*slot) {
+                *slot = Some(StepState::Waiting);
+            }
+        }
+        for (subject, step) in &plan.cancel {
+            *self.slot(*step, subject.id()) = Some(StepState::Cancelled);
+        }
+    }
+
+    fn slot(&mut self, step: StepName, subject: &str) -> &mut Option<StepState> {
+        match step {
+            StepName::FindJob => &mut self.call.find_job,
+            StepName::Link => self.link.entry(JobId::parse(subject).expect("job")).or_default(),
+            StepName::Archive | StepName::Release => {
+                let recording = self.call.recordings.iter_mut().find(|r| r.sid.as_str() == subject).expect("ours");
+                if step == StepName::Archive { &mut recording.archive_step } else { &mut recording.release_step }
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_the_plan_keeps_its_promises(policy in policies(), history in prop::collection::vec(facts(), 1..60)) {
+        let mut ledger = Ledger::new(policy);
+        for fact in &history {
+            ledger.apply(fact);
+        }
+    }
+
+    #[test]
+    fn once_the_world_answers_every_recording_reaches_its_end(policy in policies(), history in prop::collection::vec(facts(), 1..60)) {
+        let mut ledger = Ledger::new(policy);
+        for fact in &history {
+            ledger.apply(fact);
+        }
+        for recording in 0..3 {
+            ledger.apply(&Fact::Announced { recording, word: "completed" });
+            ledger.apply(&Fact::Accepted { recording });
+        }
+        ledger.apply(&Fact::Tied { job: 1 });
+        let unpark = |ledger: &mut Ledger| for recording in &mut ledger.call.recordings {
+            if recording.archive_step == Some(StepState::Parked) {
+                recording.archive_step = Some(StepState::Waiting);
+            }
+        };
+        unpark(&mut ledger);
+        for recording in 0..3 {
+            ledger.apply(&Fact::Archived { recording, doubtful: false });
+        }
+        ledger.apply(&Fact::Linked);
+        ledger.apply(&Fact::Waited { hours: 25 });
+        for recording in 0..3 {
+            ledger.apply(&Fact::Released { recording });
+        }
+        let end = plan(&ledger.call, &ledger.policy, ledger.now);
+        prop_assert_eq!(&end.next, &Next::Settled, "{:?}", ledger);
+        for recording in &ledger.call.recordings {
+            let archived = recording.status == Status::Archived;
+            prop_assert!(archived || matches!(recording.status, Status::Failed | Status::Missing), "{:?}", recording);
+            prop_assert!(!archived || recording.line == Some(LineState::Confirmed));
+            prop_assert_eq!(recording.provider_copy_gone, archived && ledger.policy.delete_after.is_some());
+        }
+    }
+}
