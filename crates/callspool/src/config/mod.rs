@@ -1,0 +1,141 @@
+//! The configuration: one TOML file and the environment over it, read once, typed, all problems reported together.
+//!
+//! This is the only room that reads the environment. Unknown keys of the file are refused, secrets are never printed, and
+//! a program that starts has a configuration in which every value makes sense.
+
+mod archive;
+mod provider;
+mod records;
+mod recording;
+mod server;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+use callspool_domain::Policy;
+
+pub use archive::ArchiveSettings;
+pub use provider::AccountSettings;
+pub use records::RecordsSettings;
+pub use recording::RecordingSettings;
+pub use server::ServerSettings;
+pub use settings::{LATER, SETTINGS, Setting, Settings};
+
+/// Where the file is looked for, in this order, unless `--config` names it.
+pub const FILES: [&str; 2] = ["callspool.toml", "/etc/callspool.toml"];
+
+/// Everything the configuration decides.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where we listen and how we are reached.
+    pub server: ServerSettings,
+    /// The accounts whose recordings we keep.
+    pub accounts: Vec<AccountSettings>,
+    /// Where the recordings go.
+    pub archive: ArchiveSettings,
+    /// Where the jobs are.
+    pub records: RecordsSettings,
+    /// In which form, under which key, and for how long the provider keeps them.
+    pub recording: RecordingSettings,
+    /// Remarks for the log at start: what is not configured, or set but of no effect yet.
+    pub remarks: Vec<String>,
+}
+
+/// Everything that is wrong with a configuration, one line each.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has {} problem(s):\n{}", .0.len(), .0.join("\n"))]
+pub struct Problems(pub Vec<String>);
+
+impl Config {
+    /// Reads the file (the named one, else the first of [`FILES`] that exists, else none) and the environment.
+    pub fn load(file: Option<&Path>) -> Result<Self, Problems> {
+        let file = file.map(PathBuf::from).or_else(|| FILES.iter().map(PathBuf::from).find(|path| path.exists()));
+        Self::read(Settings::load(file.as_deref())?)
+    }
+
+    /// Makes the typed configuration of named texts.
+    pub fn read(mut settings: Settings) -> Result<Self, Problems> {
+        let server = ServerSettings::read(&mut settings);
+        let accounts = AccountSettings::read_all(&mut settings);
+        let archive = ArchiveSettings::read(&mut settings);
+        let records = RecordsSettings::read(&mut settings);
+        let recording = RecordingSettings::read(&mut settings);
+        let mut remarks = settings.later_remarks();
+        if accounts.is_empty() {
+            remarks.push("no Twilio account is configured (TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN): every callback is refused".into());
+        }
+        if matches!(records, RecordsSettings::BuiltIn) {
+            remarks.push("job records are kept in callspool's own database (AIRTABLE_API_KEY is not set)".into());
+        }
+        if recording.delete_after.is_none() {
+            remarks.push("the provider's copies are kept (TWILIO_DELETE_AFTER is never; 24h is recommended)".into());
+        }
+        settings.into_result(Self { server, accounts, archive, records, recording, remarks })
+    }
+
+    /// What the plan and the gate need of it.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            app_url: self.server.app_url.clone(),
+            delete_after: self.recording.delete_after,
+            release_without_job: self.recording.release_without_job,
+            find_jobs: matches!(self.records, RecordsSettings::Airtable(_)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, Problems> {
+        Config::read(Settings::of(pairs))
+    }
+
+    #[test]
+    fn nothing_at_all_is_a_working_configuration() {
+        let config = read(&[]).expect("defaults");
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.server.app_url, "http://127.0.0.1:8080");
+        assert_eq!(config.recording.delete_after, None);
+        assert!(matches!(config.archive, ArchiveSettings::Folder(_)));
+        assert_eq!(config.remarks.len(), 3);
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once_by_name() {
+        let problems = read(&[
+            ("TWILIO_DELETE_AFTER", "soon"),
+            ("TWILIO_ACCOUNT_SID", "AC1"),
+            ("RECORDING_FORMAT", "flac"),
+            ("RECORDING_KEY", "../{call_sid}"),
+            ("AIRTABLE_API_KEY", "pat-secret"),
+            ("CALLSPOOL_LISTEN", "here"),
+        ])
+        .expect_err("six problems");
+        let text = problems.to_string();
+        for name in ["TWILIO_DELETE_AFTER", "TWILIO_ACCOUNT_SID", "RECORDING_FORMAT", "RECORDING_KEY", "AIRTABLE_BASE_ID", "CALLSPOOL_LISTEN"] {
+            assert!(text.contains(name), "{name} is missing in: {text}");
+        }
+        assert!(!text.contains("pat-secret"));
+    }
+
+    #[test]
+    fn a_bucket_that_disagrees_with_the_archive_url_is_an_error() {
+        let pairs = [("ARCHIVE_URL", "s3://one/prefix"), ("S3_BUCKET", "two")];
+        assert!(read(&pairs).expect_err("disagree").to_string().contains("S3_BUCKET"));
+        assert!(read(&[("ARCHIVE_URL", "s3://one/prefix"), ("AWS_S3_BUCKET", "one")]).is_ok());
+    }
+
+    #[test]
+    fn the_file_is_overlaid_by_the_environment_and_refuses_unknown_keys() {
+        let file = "twilio_delete_after = \"24h\"\nrecording_format = \"mp3\"\nrelease_without_job = true";
+        let config = Config::read(Settings::merge(file, &[("RECORDING_FORMAT", "wav")]).expect("file")).expect("config");
+        assert_eq!(config.recording.delete_after, Some(Duration::from_secs(86_400)));
+        assert_eq!(config.recording.format.extension(), "wav");
+        assert!(config.recording.release_without_job);
+        assert!(Settings::merge("s3_buckt = \"x\"", &[]).expect_err("unknown").to_string().contains("s3_buckt"));
+    }
+}

@@ -1,0 +1,83 @@
+//! In which form recordings are fetched, under which key they are kept, and when the provider's copy may go.
+
+use std::time::Duration;
+
+use callspool_clients::provider::Channels;
+use callspool_domain::audio::AudioFormat;
+use callspool_domain::key::{DEFAULT_KEY, KeyTemplate};
+
+use super::Settings;
+
+/// What happens to a recording.
+#[derive(Debug, Clone)]
+pub struct RecordingSettings {
+    /// The container asked for.
+    pub format: AudioFormat,
+    /// The channels asked for.
+    pub channels: Channels,
+    /// The key template.
+    pub key: KeyTemplate,
+    /// The life of a signed URL.
+    pub link_ttl: Duration,
+    /// The delay before release; `None` keeps the provider's copy.
+    pub delete_after: Option<Duration>,
+    /// Whether a recording of a call without a job may be released.
+    pub release_without_job: bool,
+}
+
+/// S3 signs for at most 7 days
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html>).
+const LONGEST_TTL: Duration = Duration::from_secs(7 * 86_400);
+
+impl RecordingSettings {
+    pub(super) fn read(settings: &mut Settings) -> Self {
+        let format = match settings.text_or("RECORDING_FORMAT", "wav").as_str() {
+            "wav" => AudioFormat::Wav,
+            "mp3" => AudioFormat::Mp3,
+            _ => {
+                settings.problem("RECORDING_FORMAT", "must be wav or mp3");
+                AudioFormat::Wav
+            }
+        };
+        let channels = match settings.text_or("RECORDING_CHANNELS", "as-recorded").as_str() {
+            "as-recorded" => Channels::AsRecorded,
+            "dual" => Channels::Dual,
+            "mono" => Channels::Mono,
+            _ => {
+                settings.problem("RECORDING_CHANNELS", "must be as-recorded, dual or mono");
+                Channels::AsRecorded
+            }
+        };
+        if settings.text_or("RECORDING_LINK", "permanent") != "permanent" {
+            settings.problem("RECORDING_LINK", "must be permanent; the other styles are not built yet");
+        }
+        let link_ttl = settings.duration("RECORDING_LINK_TTL").unwrap_or(Duration::from_secs(15 * 60));
+        if link_ttl.is_zero() || link_ttl > LONGEST_TTL {
+            settings.problem("RECORDING_LINK_TTL", "must be from 1s to 7d");
+        }
+        Self {
+            format,
+            channels,
+            key: key(settings),
+            link_ttl,
+            delete_after: delete_after(settings),
+            release_without_job: settings.truth("RELEASE_WITHOUT_JOB", false),
+        }
+    }
+}
+
+fn delete_after(settings: &mut Settings) -> Option<Duration> {
+    match settings.text("TWILIO_DELETE_AFTER").as_deref() {
+        None | Some("never") => None,
+        Some(_) => settings.duration("TWILIO_DELETE_AFTER"),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the default template is a constant that a test parses")]
+fn key(settings: &mut Settings) -> KeyTemplate {
+    let text = settings.text_or("RECORDING_KEY", DEFAULT_KEY);
+    KeyTemplate::parse(&text).unwrap_or_else(|error| {
+        settings.problem("RECORDING_KEY", error);
+        KeyTemplate::parse(DEFAULT_KEY).expect("the default template is valid")
+    })
+}

@@ -1,0 +1,107 @@
+//! A form body as bytes: decoded for the signature before anything is believed, and as text after it.
+
+use percent_encoding::percent_decode;
+
+/// The decoded pairs of an `application/x-www-form-urlencoded` body, in the order they came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form(Vec<(Vec<u8>, Vec<u8>)>);
+
+/// Why a form's text can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    /// A name or value is not UTF-8.
+    #[error("the body is not UTF-8")]
+    NotUtf8,
+    /// A name or value holds a NUL byte.
+    #[error("{0} holds a NUL byte")]
+    Nul(String),
+    /// A field that must be single came with different values.
+    #[error("{0} came more than once, with different values")]
+    Repeated(String),
+}
+
+impl Form {
+    /// Splits and decodes the body; any bytes can be split.
+    pub fn decode(body: &[u8]) -> Self {
+        let pairs = body.split(|b| *b == b'&').filter(|pair| !pair.is_empty());
+        Self(pairs.map(|pair| {
+            let mut halves = pair.splitn(2, |b| *b == b'=');
+            let mut half = || decode_half(halves.next().unwrap_or_default());
+            (half(), half())
+        }).collect())
+    }
+
+    /// The pairs as bytes, for the signature.
+    pub fn pairs(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        &self.0
+    }
+
+    /// The first value of a field as bytes, for choosing the key of the signature.
+    pub fn first(&self, name: &str) -> Option<&[u8]> {
+        self.0.iter().find(|(key, _)| key == name.as_bytes()).map(|(_, value)| value.as_slice())
+    }
+
+    /// The pairs as text; refuses what is not UTF-8 and NUL bytes anywhere.
+    pub fn text(&self) -> Result<Fields, FormError> {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| FormError::NotUtf8);
+        let mut fields = Vec::with_capacity(self.0.len());
+        for (name, value) in &self.0 {
+            let (name, value) = (text(name)?, text(value)?);
+            if name.contains('\0') || value.contains('\0') {
+                return Err(FormError::Nul(name.replace('\0', "")));
+            }
+            fields.push((name, value));
+        }
+        Ok(Fields(fields))
+    }
+}
+
+fn decode_half(half: &[u8]) -> Vec<u8> {
+    let spaced: Vec<u8> = half.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+    percent_decode(&spaced).collect()
+}
+
+/// A form's pairs as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// The value of a single field; an empty one counts as absent. The same value twice is one value.
+    pub fn get(&self, name: &str) -> Result<Option<&str>, FormError> {
+        let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let first = values.next();
+        if values.any(|value| Some(value) != first) {
+            return Err(FormError::Repeated(name.to_owned()));
+        }
+        Ok(first.filter(|value| !value.is_empty()))
+    }
+
+    /// Every pair, as it came.
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_like_a_browser_encodes() {
+        let body = form_urlencoded::Serializer::new(String::new()).append_pair("From", "+1 (415) é&=").append_pair("Empty", "").finish();
+        let fields = Form::decode(body.as_bytes()).text().expect("text");
+        assert_eq!(fields.get("From"), Ok(Some("+1 (415) é&=")));
+        assert_eq!(fields.get("Empty"), Ok(None));
+    }
+
+    #[test]
+    fn hostile_bodies_get_a_named_error() {
+        assert_eq!(Form::decode(b"A=%FF").text(), Err(FormError::NotUtf8));
+        assert_eq!(Form::decode(b"A=x%00").text(), Err(FormError::Nul("A".into())));
+        let repeated = Form::decode(b"A=1&A=2&B=1&B=1").text().expect("text");
+        assert_eq!(repeated.get("A"), Err(FormError::Repeated("A".into())));
+        assert_eq!(repeated.get("B"), Ok(Some("1")));
+        assert_eq!(Form::decode(b"&&=&%&%4").text().map(|fields| fields.pairs().len()), Ok(3));
+    }
+}

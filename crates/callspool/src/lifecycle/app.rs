@@ -1,0 +1,108 @@
+//! What one process holds: the configuration, the clock, the ledger and the clients of the outside services.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use callspool_clients::archive::{Archive, PartBudget};
+use callspool_clients::http::{Http, HttpOptions};
+use callspool_clients::provider::{Twilio, TwilioAccount};
+use callspool_domain::{AccountSid, Clock, Lane, StepFailure, Timestamp};
+use callspool_store::Store;
+
+use crate::config::{AccountSettings, Config};
+use crate::records::JobRecords;
+
+/// How many recordings are moved at once; each holds at least one part buffer.
+const TRANSFERS: usize = 8;
+/// How many small provider requests run at once.
+const REQUESTS: usize = 4;
+
+/// One process's parts, shared by its requests and steps.
+#[derive(Debug)]
+pub struct App {
+    /// The configuration.
+    pub config: Config,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// The ledger.
+    pub store: Store,
+    /// The customer's archive.
+    pub archive: Archive,
+    /// The memory all transfers share.
+    pub parts: PartBudget,
+    /// The customer's job records.
+    pub records: JobRecords,
+    accounts: HashMap<AccountSid, Account>,
+}
+
+/// A configured account and its client.
+#[derive(Debug)]
+pub struct Account {
+    /// Its settings.
+    pub settings: AccountSettings,
+    /// Its client.
+    pub client: Twilio,
+}
+
+/// Why the program can't start. `Display` says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The ledger can't be opened.
+    #[error("the database can't be used: {0}")]
+    Store(#[from] callspool_store::Error),
+    /// A client can't be made of the configuration.
+    #[error("{0}")]
+    Client(#[from] StepFailure),
+    /// The address can't be listened on.
+    #[error("{0} can't be listened on: {1}")]
+    Listen(std::net::SocketAddr, std::io::Error),
+}
+
+impl App {
+    /// Opens the ledger (bringing its schema up to date) and makes the clients; connects to nothing else.
+    pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>, StartError> {
+        let store = Store::open(&config.server.database_url, config.policy(), clock.now()).await?;
+        let http = Http::new(&HttpOptions::default())?;
+        let mut accounts = HashMap::new();
+        for settings in &config.accounts {
+            let client = Twilio::new(&http, TwilioAccount {
+                sid: settings.sid.clone(),
+                user: settings.api_user.clone(),
+                password: settings.api_password.clone(),
+                base_url: settings.api_url.clone(),
+            });
+            accounts.insert(settings.sid.clone(), Account { settings: settings.clone(), client });
+        }
+        let archive = Archive::open(&config.archive, &http).await?;
+        let records = JobRecords::new(&config.records, &http, &store, &clock);
+        Ok(Arc::new(Self { config, clock, store, archive, parts: PartBudget::default(), records, accounts }))
+    }
+
+    /// The account with this sid, if it is configured.
+    pub fn account(&self, sid: &AccountSid) -> Option<&Account> {
+        self.accounts.get(sid)
+    }
+
+    /// Every configured account.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.values()
+    }
+
+    /// How many steps of a lane run at once in this process.
+    pub fn slots(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Transfer => TRANSFERS,
+            Lane::Api => REQUESTS,
+            Lane::Records => 1,
+        }
+    }
+
+    /// Waits until the clock shows `at`.
+    pub async fn sleep_until(&self, at: Timestamp) {
+        match &self.clock {
+            Clock::System => tokio::time::sleep(at.since(self.clock.now()).max(Duration::from_millis(1))).await,
+            Clock::Manual(clock) => clock.until(at).await,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Logs: one line an event on standard error, as text or as JSON (`CALLSPOOL_LOG=json`).
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+use callspool_domain::Clock;
+
+use crate::config::ServerSettings;
+
+/// Starts logging for the whole process; a second call does nothing.
+pub fn start(settings: &ServerSettings) {
+    let filter = EnvFilter::try_new(&settings.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let writer = BoxMakeWriter::new(std::io::stderr);
+    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_timer(Utc);
+    let started = if settings.log_json {
+        base.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    } else {
+        base.with_ansi(false).with_target(false).try_init()
+    };
+    if started.is_err() {
+        tracing::debug!("logging was started already");
+    }
+}
+
+struct Utc;
+
+impl FormatTime for Utc {
+    fn format_time(&self, writer: &mut tracing_subscriber::fmt::format::Writer<'_>) -> std::fmt::Result {
+        write!(writer, "{}", Clock::System.now())
+    }
+}
