@@ -1,1 +1,41 @@
-//! placeholder
+//! What callspool remembers: durable intake, the queue of steps, the plan applied in every transaction that adds a fact,
+//! and the log of events, on SQLite or PostgreSQL.
+//!
+//! Guarantee: when a function returns `Ok`, what it wrote is committed with fsync. Time, ids and random values come in as
+//! values. This is the only crate that speaks SQL; each statement is written once for both databases.
+
+mod accept;
+mod archive_keys;
+mod counters;
+mod error;
+mod events;
+mod intake;
+mod jobs;
+mod limits;
+mod lines;
+mod lists;
+mod meta;
+mod recordings;
+mod steps;
+mod store;
+mod ties;
+mod tokens;
+
+pub use accept::Accepted;
+pub use counters::Stats;
+pub use error::{Error, Result};
+pub use events::{EventFilter, EventRow, NewEvent, kind};
+pub use intake::{Callback, Recorded};
+pub use jobs::JobRow;
+pub use lines::OwedLine;
+pub use lists::{CallCursor, CallFilter, CallRow, JobCursor, RecordingCursor, RecordingFilter};
+pub use recordings::{ArchiveRow, RecordingRow, ReleaseView};
+pub use steps::fail::BadMedia;
+pub use steps::finish::{Archived, ProviderAnswer, Receipt, VerifiedBy};
+pub use steps::queue::{QueueCount, StepRow};
+pub use steps::retry::RetryWhat;
+pub use steps::services::ServiceState;
+pub use steps::{Claimed, Lease};
+pub use store::{OpenOptions, Store, WorkLock};
+pub use ties::{Tied, TiedBy};
+pub use tokens::{Role, TokenRow};
