@@ -1,0 +1,372 @@
+//! An archive in S3 or a compatible store.
+//!
+//! Writes are signed by `object_store` and sent through our own [`Http`]; reads are presigned by it and sent the same
+//! way, which lets a HEAD ask for the checksum. Nothing is retried here but a connection that could not be made.
+
+mod doorway;
+mod failure;
+mod parts;
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use callspool_domain::audio::AudioFormat;
+use callspool_domain::{Code, Secret, StepFailure};
+use futures::{StreamExt as _, stream};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum};
+use object_store::path::Path;
+use object_store::signer::{SignedUrlOptions, Signer as _};
+use object_store::{BackoffConfig, RetryConfig};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue, RANGE};
+use reqwest::{Method, Response, StatusCode};
+use url::Url;
+
+use self::doorway::Doorway;
+use self::failure::{Refusal, broken_failure, store_failure};
+pub(super) use self::parts::Parts;
+use super::fingerprint::{Fingerprint, Fingerprinter};
+use super::metadata::{self, ObjectFacts};
+use super::upload::{Place, Upload};
+use super::{Object, PartBudget};
+use crate::http::{Broken, Http};
+
+/// A request of our own is signed for this long.
+const SIGNED_FOR: Duration = Duration::from_secs(300);
+/// S3 signs for 7 days at most (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ShareObjectPreSignedURL.html>).
+const LONGEST_SIGNATURE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// An error's body is read up to here.
+const ERROR_BYTES: usize = 16 * 1024;
+
+const CHECKSUM_MODE: HeaderName = HeaderName::from_static("x-amz-checksum-mode");
+const CHECKSUM_CRC64NVME: &str = "x-amz-checksum-crc64nvme";
+const CHECKSUM_TYPE: &str = "x-amz-checksum-type";
+
+/// How a bucket is reached.
+#[derive(Debug, Clone)]
+pub struct S3Config {
+    /// Its name.
+    pub bucket: String,
+    /// What all keys begin with, without slashes at the ends.
+    pub prefix: Option<String>,
+    /// Its region.
+    pub region: String,
+    /// The store's address where it is not AWS; addressed by path then.
+    pub endpoint: Option<Url>,
+    /// Who we are there.
+    pub credentials: AwsCredentials,
+    /// How the store encrypts what we write.
+    pub sse: Sse,
+}
+
+/// Where the credentials come from. The environment is read by the configuration alone and handed in here.
+#[derive(Debug, Clone)]
+pub enum AwsCredentials {
+    /// A key of our own.
+    Static {
+        /// `AWS_ACCESS_KEY_ID`.
+        access_key_id: String,
+        /// `AWS_SECRET_ACCESS_KEY`.
+        secret_access_key: Secret,
+        /// `AWS_SESSION_TOKEN`.
+        session_token: Option<Secret>,
+    },
+    /// A role taken with a token from a file (EKS, OIDC).
+    WebIdentity {
+        /// `AWS_WEB_IDENTITY_TOKEN_FILE`.
+        token_file: PathBuf,
+        /// `AWS_ROLE_ARN`.
+        role_arn: String,
+        /// `AWS_ROLE_SESSION_NAME`.
+        session_name: Option<String>,
+    },
+    /// The role of an ECS task.
+    Container {
+        /// `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`.
+        relative_uri: String,
+    },
+    /// The identity of an EKS pod.
+    Pod {
+        /// `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
+        full_uri: String,
+        /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`.
+        token_file: PathBuf,
+    },
+    /// The role of the EC2 instance.
+    Instance,
+}
+
+/// `S3_SSE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sse {
+    /// With the store's own keys.
+    Aes256,
+    /// With this KMS key.
+    Kms {
+        /// The key's id or ARN.
+        key_id: String,
+    },
+    /// Nothing is asked for.
+    None,
+}
+
+/// An open bucket. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct S3Bucket {
+    store: AmazonS3,
+    http: Http,
+    bucket: String,
+    prefix: Option<String>,
+}
+
+impl S3Bucket {
+    pub(super) fn open(http: &Http, config: &S3Config) -> Result<Self, StepFailure> {
+        let built = builder(config).and_then(|builder| builder.with_http_connector(Doorway::new(http)).build());
+        let store = built.map_err(|error| {
+            let detail =
+                format!("the archive's settings can't be used: {error}; correct ARCHIVE_URL or the S3 settings");
+            StepFailure::new(Code::ArchiveRejected, detail)
+        })?;
+        Ok(Self { store, http: http.clone(), bucket: config.bucket.clone(), prefix: config.prefix.clone() })
+    }
+
+    pub(super) async fn put(
+        &self,
+        key: &str,
+        facts: ObjectFacts,
+        length: Option<u64>,
+        budget: &PartBudget,
+    ) -> Result<Upload, StepFailure> {
+        let path = self.path(key)?;
+        let parts = Parts::begin(self.clone(), path, key.to_owned(), facts, length, budget).await;
+        Ok(Upload::new(Place::S3(Box::new(parts)), length))
+    }
+
+    /// Whether the store's full-object checksum is the one of what was written; `false` where it keeps none.
+    pub(super) async fn checksum_agrees(&self, key: &str, written: &Fingerprint) -> Result<bool, StepFailure> {
+        let what = format!("reading {key} back");
+        let response =
+            self.ask(Method::HEAD, key, &[(CHECKSUM_MODE, HeaderValue::from_static("ENABLED"))], &what).await?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Err(self.gone(key)),
+            _ => return Err(refusal(response, &what).await),
+        }
+        let headers = response.headers();
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let bytes = text(CONTENT_LENGTH.as_str()).and_then(|length| length.parse::<u64>().ok());
+        let full = text(CHECKSUM_TYPE).is_none_or(|kind| kind == "FULL_OBJECT");
+        let (Some(bytes), Some(crc64nvme), true) = (bytes, text(CHECKSUM_CRC64NVME), full) else { return Ok(false) };
+        if bytes == written.bytes && crc64nvme == written.crc64nvme {
+            return Ok(true);
+        }
+        let detail = format!(
+            "{key} has {bytes} bytes and checksum {crc64nvme}, but {} bytes with {} were written; \
+             it is fetched and written again",
+            written.bytes, written.crc64nvme
+        );
+        Err(StepFailure::new(Code::ArchiveMismatch, detail))
+    }
+
+    pub(super) async fn fingerprint(&self, key: &str) -> Result<Fingerprint, StepFailure> {
+        let Some(mut object) = self.read(key, None).await? else { return Err(self.gone(key)) };
+        let mut passed = Fingerprinter::new();
+        while let Some(chunk) = object.body.next().await {
+            passed.update(&chunk?);
+        }
+        Ok(passed.finish())
+    }
+
+    pub(super) async fn read(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<Object>, StepFailure> {
+        let what = format!("reading {key}");
+        let range = range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+        let range = range.and_then(|range| HeaderValue::from_str(&range).ok()).map(|range| (RANGE, range));
+        let response = self.ask(Method::GET, key, range.as_slice(), &what).await?;
+        let size = match response.status() {
+            StatusCode::OK => response.content_length(),
+            StatusCode::PARTIAL_CONTENT => total(response.headers()),
+            StatusCode::NOT_FOUND => return self.missing(response, &what).await.map(|()| None),
+            _ => return Err(refusal(response, &what).await),
+        };
+        let Some(size) = size else {
+            let detail = format!("{what}: the store does not say how long the object is; use a store that does");
+            return Err(StepFailure::new(Code::ArchiveRejected, detail));
+        };
+        let body = stream::try_unfold((response, what), async |(mut response, what)| {
+            let chunk = response.chunk().await.map_err(|error| broken_failure(&Broken::from(&error), &what))?;
+            Ok::<_, StepFailure>(chunk.map(|chunk: Bytes| (chunk, (response, what))))
+        });
+        Ok(Some(Object { size, body: body.boxed() }))
+    }
+
+    pub(super) async fn size(&self, key: &str) -> Result<Option<u64>, StepFailure> {
+        Ok(self.look(key).await?.map(|found| found.bytes))
+    }
+
+    pub(super) async fn sign(
+        &self,
+        key: &str,
+        ttl: Duration,
+        disposition: &str,
+        format: AudioFormat,
+    ) -> Result<Url, StepFailure> {
+        let options = SignedUrlOptions::new().with_query([
+            ("response-content-disposition", disposition),
+            ("response-content-type", format.content_type()),
+        ]);
+        self.presign(Method::GET, key, ttl.min(LONGEST_SIGNATURE), &options, &format!("signing a URL for {key}")).await
+    }
+
+    /// What is under a key; `None` where nothing is.
+    async fn look(&self, key: &str) -> Result<Option<Found>, StepFailure> {
+        let what = format!("looking at {key}");
+        let response = self.ask(Method::HEAD, key, &[], &what).await?;
+        match response.status() {
+            StatusCode::OK => Ok(Some(Found::read(response.headers()))),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(refusal(response, &what).await),
+        }
+    }
+
+    /// Sends a presigned request with these headers.
+    async fn ask(
+        &self,
+        method: Method,
+        key: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        what: &str,
+    ) -> Result<Response, StepFailure> {
+        let mut options = SignedUrlOptions::new();
+        for (name, value) in headers {
+            options = options.with_signed_header(name.clone(), value.clone());
+        }
+        let url = self.presign(method.clone(), key, SIGNED_FOR, &options, what).await?;
+        let request = self.http.request(method, url).headers(headers.iter().cloned().collect());
+        self.http.send(request).await.map_err(|broken| broken_failure(&broken, what))
+    }
+
+    async fn presign(
+        &self,
+        method: Method,
+        key: &str,
+        ttl: Duration,
+        options: &SignedUrlOptions,
+        what: &str,
+    ) -> Result<Url, StepFailure> {
+        let path = self.path(key)?;
+        self.credentials(what).await?;
+        self.store.signed_url_opts(method, &path, ttl, options).await.map_err(|error| store_failure(&error, what))
+    }
+
+    /// Makes sure that there are credentials, so that their absence is not taken for trouble with the store.
+    async fn credentials(&self, what: &str) -> Result<(), StepFailure> {
+        let had = self.store.credentials().get_credential().await;
+        had.map(|_credential| ()).map_err(|error| {
+            let cause = crate::http::quote(&error.to_string());
+            let detail = format!("{what}: no credentials for the bucket could be had: {cause}; set AWS_ACCESS_KEY_ID or give the machine a role");
+            StepFailure::new(Code::ArchiveUnauthorized, detail)
+        })
+    }
+
+    fn path(&self, key: &str) -> Result<Path, StepFailure> {
+        super::check_key(key)?;
+        let prefixed = self.prefix.as_ref().map(|prefix| format!("{}/{key}", prefix.trim_matches('/')));
+        Path::parse(prefixed.as_deref().unwrap_or(key)).map_err(|error| {
+            StepFailure::new(
+                Code::ArchiveRejected,
+                format!("{key} is no key for an object: {error}; correct ARCHIVE_URL"),
+            )
+        })
+    }
+
+    fn gone(&self, key: &str) -> StepFailure {
+        let detail = format!("{key} is no longer in bucket {}; find out who removed it", self.bucket);
+        StepFailure::new(Code::ArchiveObjectGone, detail)
+    }
+
+    /// A GET's 404: no such object is an answer, no such bucket is not.
+    async fn missing(&self, response: Response, what: &str) -> Result<(), StepFailure> {
+        let refusal = Refusal::read(response, ERROR_BYTES).await;
+        if refusal.is_no_such_bucket() { Err(refusal.failure(what)) } else { Ok(()) }
+    }
+}
+
+fn builder(config: &S3Config) -> object_store::Result<AmazonS3Builder> {
+    // One more try is made where no connection could be had at once; a second outlasts the queue's patience.
+    let retry =
+        RetryConfig { max_retries: 1, retry_timeout: Duration::from_secs(2), backoff: BackoffConfig::default() };
+    let by_path = config.endpoint.is_some() || config.bucket.contains('.');
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(&config.bucket)
+        .with_region(&config.region)
+        .with_virtual_hosted_style_request(!by_path)
+        .with_checksum_algorithm(Checksum::CRC64NVME)
+        .with_retry(retry);
+    if let Some(endpoint) = &config.endpoint {
+        builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
+    }
+    builder = match &config.sse {
+        Sse::Aes256 => builder.with_config("aws_server_side_encryption".parse()?, "AES256"),
+        Sse::Kms { key_id } => builder.with_sse_kms_encryption(key_id),
+        Sse::None => builder,
+    };
+    Ok(with_credentials(builder, &config.credentials))
+}
+
+fn with_credentials(builder: AmazonS3Builder, credentials: &AwsCredentials) -> AmazonS3Builder {
+    let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+    match credentials {
+        AwsCredentials::Static { access_key_id, secret_access_key, session_token } => {
+            let builder = builder.with_access_key_id(access_key_id).with_secret_access_key(secret_access_key.expose());
+            match session_token {
+                Some(token) => builder.with_token(token.expose()),
+                None => builder,
+            }
+        }
+        AwsCredentials::WebIdentity { token_file, role_arn, session_name } => {
+            let builder = builder
+                .with_config(AmazonS3ConfigKey::WebIdentityTokenFile, path(token_file))
+                .with_config(AmazonS3ConfigKey::RoleArn, role_arn);
+            match session_name {
+                Some(name) => builder.with_config(AmazonS3ConfigKey::RoleSessionName, name),
+                None => builder,
+            }
+        }
+        AwsCredentials::Container { relative_uri } => {
+            builder.with_config(AmazonS3ConfigKey::ContainerCredentialsRelativeUri, relative_uri)
+        }
+        AwsCredentials::Pod { full_uri, token_file } => builder
+            .with_config(AmazonS3ConfigKey::ContainerCredentialsFullUri, full_uri)
+            .with_config(AmazonS3ConfigKey::ContainerAuthorizationTokenFile, path(token_file)),
+        AwsCredentials::Instance => builder,
+    }
+}
+
+async fn refusal(response: Response, what: &str) -> StepFailure {
+    Refusal::read(response, ERROR_BYTES).await.failure(what)
+}
+
+/// The length of the whole, from `Content-Range: bytes 0-9/1234`.
+fn total(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_RANGE)?.to_str().ok()?.rsplit_once('/')?.1.parse().ok()
+}
+
+/// What a HEAD tells of an object.
+struct Found {
+    bytes: u64,
+    recording: Option<String>,
+    sha256: Option<String>,
+}
+
+impl Found {
+    fn read(headers: &HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let metadata = |name: &str| text(&format!("x-amz-meta-{name}"));
+        Self {
+            bytes: text(CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()).unwrap_or_default(),
+            recording: metadata(metadata::RECORDING_SID),
+            sha256: metadata(metadata::SHA256),
+        }
+    }
+}
