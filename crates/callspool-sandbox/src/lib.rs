@@ -1,1 +1,15 @@
-//! placeholder
+//! The outside world in a box: stand-ins for outside services as real HTTP servers on loopback.
+//!
+//! Each is strict (it refuses what the real one refuses, and remembers every request the real one would not have
+//! expected), stateful, and scriptable with [faults]. Nothing here shares code with what it tests; only the ids, the
+//! clock and the secret come from the domain.
+
+mod dice;
+pub mod faults;
+pub mod line;
+pub mod server;
+pub mod twilio;
+
+pub use faults::{BodyKind, Fault};
+pub use server::{Request, Server};
+pub use twilio::{Twilio, TwilioOptions};

@@ -1,0 +1,116 @@
+//! What a path of the REST API names. Paths that are not here do not exist.
+
+use callspool_domain::audio::AudioFormat;
+use callspool_domain::id::ConferenceSid;
+use callspool_domain::{AccountSid, CallSid, RecordingSid};
+use http::Method;
+
+use super::Route;
+
+/// A resource of one account.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A list of recordings.
+    Recordings(Under),
+    /// A recording's metadata.
+    Recording(RecordingSid),
+    /// A recording's audio.
+    Media(RecordingSid, AudioFormat),
+    /// A list of calls.
+    Calls,
+    /// A call.
+    Call(CallSid),
+}
+
+/// Whose recordings.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Under {
+    Account,
+    Call(CallSid),
+    Conference(ConferenceSid),
+}
+
+/// Reads a path below `/2010-04-01/Accounts/`.
+pub(super) fn parse(path: &str) -> Option<(AccountSid, Target)> {
+    let (account, rest) = path.strip_prefix("/2010-04-01/Accounts/")?.split_once('/')?;
+    let parts: Vec<&str> = rest.split('/').collect();
+    let target = match *parts.as_slice() {
+        ["Recordings.json"] => Target::Recordings(Under::Account),
+        ["Calls", call, "Recordings.json"] => Target::Recordings(Under::Call(CallSid::parse(call).ok()?)),
+        ["Conferences", conference, "Recordings.json"] => {
+            Target::Recordings(Under::Conference(ConferenceSid::parse(conference).ok()?))
+        }
+        ["Recordings", name] => recording(name)?,
+        ["Calls" | "Conferences", _, "Recordings", name] if name.ends_with(".json") => recording(name)?,
+        ["Calls.json"] => Target::Calls,
+        ["Calls", name] => Target::Call(CallSid::parse(name.strip_suffix(".json")?).ok()?),
+        _ => return None,
+    };
+    Some((AccountSid::parse(account).ok()?, target))
+}
+
+fn recording(name: &str) -> Option<Target> {
+    let (sid, extension) = name.split_once('.').unwrap_or((name, ""));
+    let sid = RecordingSid::parse(sid).ok()?;
+    match extension {
+        "json" => Some(Target::Recording(sid)),
+        "" | "wav" => Some(Target::Media(sid, AudioFormat::Wav)),
+        "mp3" => Some(Target::Media(sid, AudioFormat::Mp3)),
+        _ => None,
+    }
+}
+
+impl Target {
+    pub(super) fn route(&self, method: &Method) -> Route {
+        match self {
+            Self::Recordings(_) => Route::Recordings,
+            Self::Recording(_) if method == Method::DELETE => Route::Delete,
+            Self::Recording(_) => Route::Recording,
+            Self::Media(..) => Route::Media,
+            Self::Calls => Route::Calls,
+            Self::Call(_) => Route::Call,
+        }
+    }
+
+    /// The id in it, empty where it has none.
+    pub(super) fn subject(&self) -> String {
+        match self {
+            Self::Recordings(Under::Account) | Self::Calls => String::new(),
+            Self::Recordings(Under::Conference(sid)) => sid.to_string(),
+            Self::Recording(sid) | Self::Media(sid, _) => sid.to_string(),
+            Self::Recordings(Under::Call(sid)) | Self::Call(sid) => sid.to_string(),
+        }
+    }
+
+    /// The query parameters it takes.
+    pub(super) fn parameters(&self) -> &'static [&'static str] {
+        match self {
+            Self::Recordings(_) => &[
+                "DateCreated",
+                "DateCreated<",
+                "DateCreated>",
+                "CallSid",
+                "ConferenceSid",
+                "IncludeSoftDeleted",
+                "PageSize",
+                "Page",
+                "PageToken",
+            ],
+            Self::Recording(_) => &["IncludeSoftDeleted"],
+            Self::Media(..) => &["RequestedChannels"],
+            Self::Calls => &[
+                "To",
+                "From",
+                "ParentCallSid",
+                "Status",
+                "StartTime",
+                "StartTime<",
+                "StartTime>",
+                "PageSize",
+                "Page",
+                "PageToken",
+            ],
+            Self::Call(_) => &[],
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What the sandbox promises, seen from the wire.
+
+#[cfg(test)]
+mod callbacks;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod twilio;
+#[cfg(test)]
+mod wire;
