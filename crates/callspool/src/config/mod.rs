@@ -16,7 +16,7 @@ use callspool_domain::Policy;
 
 pub use archive::ArchiveSettings;
 pub use provider::AccountSettings;
-pub use records::RecordsSettings;
+pub use records::{AirtableSettings, RecordsSettings};
 pub use recording::RecordingSettings;
 pub use server::ServerSettings;
 pub use settings::{LATER, SETTINGS, Setting, Settings};
@@ -79,7 +79,7 @@ impl Config {
             app_url: self.server.app_url.clone(),
             delete_after: self.recording.delete_after,
             release_without_job: self.recording.release_without_job,
-            find_jobs: matches!(self.records, RecordsSettings::Airtable(_)),
+            find_jobs: matches!(&self.records, RecordsSettings::Airtable(airtable) if airtable.call_field.is_some()),
         }
     }
 }
@@ -87,6 +87,8 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use callspool_clients::archive::ArchiveConfig;
 
     use super::*;
 
@@ -100,7 +102,7 @@ mod tests {
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(config.server.app_url, "http://127.0.0.1:8080");
         assert_eq!(config.recording.delete_after, None);
-        assert!(matches!(config.archive, ArchiveSettings::Folder(_)));
+        assert!(matches!(config.archive.place, ArchiveConfig::Local { .. }));
         assert_eq!(config.remarks.len(), 3);
     }
 

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use callspool_clients::archive::{Archive, PartBudget};
-use callspool_clients::http::{Http, HttpOptions};
+use callspool_clients::http::{Http, HttpOptions, SetupError};
 use callspool_clients::provider::{Twilio, TwilioAccount};
 use callspool_domain::{AccountSid, Clock, Lane, StepFailure, Timestamp};
-use callspool_store::Store;
+use callspool_store::{OpenOptions, Store};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{AccountSettings, Config};
 use crate::records::JobRecords;
@@ -33,6 +33,8 @@ pub struct App {
     pub parts: PartBudget,
     /// The customer's job records.
     pub records: JobRecords,
+    /// Cancelled when the process ends; long answers end with it.
+    pub shutdown: CancellationToken,
     accounts: HashMap<AccountSid, Account>,
 }
 
@@ -51,9 +53,12 @@ pub enum StartError {
     /// The ledger can't be opened.
     #[error("the database can't be used: {0}")]
     Store(#[from] callspool_store::Error),
-    /// A client can't be made of the configuration.
-    #[error("{0}")]
-    Client(#[from] StepFailure),
+    /// The archive can't be opened.
+    #[error("the archive can't be used: {0}")]
+    Archive(#[from] StepFailure),
+    /// No HTTP client can be made.
+    #[error("no HTTP client can be made: {0}")]
+    Http(#[from] SetupError),
     /// The address can't be listened on.
     #[error("{0} can't be listened on: {1}")]
     Listen(std::net::SocketAddr, std::io::Error),
@@ -62,7 +67,7 @@ pub enum StartError {
 impl App {
     /// Opens the ledger (bringing its schema up to date) and makes the clients; connects to nothing else.
     pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>, StartError> {
-        let store = Store::open(&config.server.database_url, config.policy(), clock.now()).await?;
+        let store = Store::open(&config.server.database_url, config.policy(), OpenOptions::default()).await?;
         let http = Http::new(&HttpOptions::default())?;
         let mut accounts = HashMap::new();
         for settings in &config.accounts {
@@ -74,9 +79,9 @@ impl App {
             });
             accounts.insert(settings.sid.clone(), Account { settings: settings.clone(), client });
         }
-        let archive = Archive::open(&config.archive, &http).await?;
+        let archive = Archive::open(&http, &config.archive.place).await?;
         let records = JobRecords::new(&config.records, &http, &store, &clock);
-        Ok(Arc::new(Self { config, clock, store, archive, parts: PartBudget::default(), records, accounts }))
+        Ok(Arc::new(Self { config, clock, store, archive, parts: PartBudget::default(), records, shutdown: CancellationToken::new(), accounts }))
     }
 
     /// The account with this sid, if it is configured.
@@ -100,9 +105,14 @@ impl App {
 
     /// Waits until the clock shows `at`.
     pub async fn sleep_until(&self, at: Timestamp) {
-        match &self.clock {
-            Clock::System => tokio::time::sleep(at.since(self.clock.now()).max(Duration::from_millis(1))).await,
-            Clock::Manual(clock) => clock.until(at).await,
-        }
+        sleep_until(&self.clock, at).await;
+    }
+}
+
+/// Waits until the clock shows `at`.
+pub async fn sleep_until(clock: &Clock, at: Timestamp) {
+    match clock {
+        Clock::System => tokio::time::sleep(at.since(clock.now())).await,
+        Clock::Manual(clock) => clock.until(at).await,
     }
 }

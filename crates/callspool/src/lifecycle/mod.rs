@@ -2,8 +2,9 @@
 
 mod app;
 pub mod log;
+pub mod metrics;
 pub mod random;
 mod serve;
 
-pub use app::{Account, App, StartError};
-pub use serve::{Served, serve};
+pub use app::{Account, App, StartError, sleep_until};
+pub use serve::{Served, asked_to_end, serve};

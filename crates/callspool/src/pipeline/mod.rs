@@ -8,6 +8,7 @@ mod archive;
 mod find_job;
 mod link;
 mod release;
+mod report;
 mod runner;
 
 pub use runner::Runner;

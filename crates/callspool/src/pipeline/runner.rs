@@ -87,13 +87,13 @@ impl Runner {
 
     async fn next_look(&self, lane: Lane) -> Timestamp {
         let now = self.app.clock.now();
-        let due = self.app.store.next_due(lane, now).await.ok().flatten();
+        let due = self.app.store.next_due(lane).await.ok().flatten();
         due.map_or(now + POLL, |due| due.clamp(now + Duration::from_millis(10), now + POLL))
     }
 
     /// Claims as many steps as there are free slots and starts them. Returns whether there was any.
     async fn claim_and_spawn(&self, lane: Lane, first: OwnedSemaphorePermit, slots: &Arc<Semaphore>) -> bool {
-        let limit = if lane == Lane::Records { link::BATCH } else { slots.available_permits() + 1 };
+        let limit = if lane == Lane::Records { link::BATCH } else { u32::try_from(slots.available_permits() + 1).unwrap_or(1) };
         let now = self.app.clock.now();
         let claim_id = random::id(now);
         let claimed = match self.app.store.claim(lane, limit, &self.owner, &claim_id, now).await {
@@ -194,7 +194,7 @@ impl Runner {
         let written = match result {
             Ok(()) => Ok(true),
             Err(Stop::LeaseLost) => {
-                tracing::warn!(step = %lease, "the lease was lost; another attempt has taken over");
+                tracing::warn!(step = ?lease, "the lease was lost; another attempt has taken over");
                 Ok(true)
             }
             Err(Stop::Abandoned) => self.app.store.hand_back(lease, now, now).await,
@@ -203,7 +203,7 @@ impl Runner {
             Err(Stop::BadMedia(failure, bad)) => self.record_failure(lease, failure, Some(bad), now).await,
         };
         if let Err(error) = written {
-            tracing::error!(step = %lease, %error, "the end of a step could not be stored; it is taken over in {} s", LEASE.as_secs());
+            tracing::error!(step = ?lease, %error, "the end of a step could not be stored; it is taken over in {} s", LEASE.as_secs());
         }
     }
 
@@ -215,7 +215,7 @@ impl Runner {
         now: Timestamp,
     ) -> Result<bool, callspool_store::Error> {
         metrics::counter!("callspool_step_failures_total", "code" => failure.code.as_str()).increment(1);
-        tracing::warn!(step = %lease, code = failure.code.as_str(), detail = failure.detail, "step_failed");
+        tracing::warn!(step = ?lease, code = failure.code.as_str(), detail = failure.detail, "step_failed");
         self.app.store.fail(lease, &failure, bad, random::jitter(), now).await
     }
 

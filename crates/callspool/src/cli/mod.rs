@@ -1,0 +1,140 @@
+//! The command line: one file a command. Exit codes: 0 done, 1 findings, 2 usage or configuration, 3 an outside service
+//! failed.
+
+mod accept;
+mod demo;
+mod process;
+mod retry;
+mod serve;
+mod show;
+mod token;
+mod work;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use callspool_domain::Clock;
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Problems};
+use crate::lifecycle::{App, StartError, log};
+
+/// Keeps telephone call recordings: no recording is ever lost.
+#[derive(Debug, Parser)]
+#[command(name = "callspool", version, max_term_width = 100)]
+struct Cli {
+    /// The configuration file (default: callspool.toml, then /etc/callspool.toml).
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service: callbacks, pipeline, pages.
+    Serve,
+    /// Run the service with a sandbox outside world that places calls; needs no account and no network.
+    Demo(demo::Args),
+    /// Bring these recordings through the pipeline now.
+    Process(process::Args),
+    /// Show everything known about one recording, and why it would or would not be released.
+    Show(show::Args),
+    /// Accept a doubtful recording: it is good after all.
+    Accept(accept::Args),
+    /// Run failed steps again now.
+    Retry(retry::Args),
+    /// Who may use the API and the pages.
+    Token(token::Args),
+}
+
+/// How a command ended, where it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Findings,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Config(#[from] Problems),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Store(#[from] callspool_store::Error),
+    #[error(transparent)]
+    Service(#[from] callspool_domain::StepFailure),
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Config(_) | Self::Start(StartError::Listen(..)) => 2,
+            Self::Store(callspool_store::Error::Locked(_) | callspool_store::Error::Url(_)) => 2,
+            Self::Start(StartError::Store(callspool_store::Error::Locked(_) | callspool_store::Error::Url(_))) => 2,
+            Self::Start(_) | Self::Store(_) | Self::Service(_) | Self::System(_) => 3,
+        }
+    }
+}
+
+/// Reads the command line, runs the command, and says how it ended.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(1),
+        Err(failure) => {
+            complain(&failure.to_string());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(cli: Cli) -> Result<Outcome, Failure> {
+    if let Command::Demo(args) = cli.command {
+        return demo::run(args).await;
+    }
+    let config = Config::load(cli.config.as_deref())?;
+    log::start(&config.server);
+    let app = App::open(config, Clock::System).await?;
+    match cli.command {
+        Command::Serve | Command::Demo(_) => serve::run(app).await,
+        Command::Process(args) => process::run(app, args).await,
+        Command::Show(args) => show::run(&app, &args).await,
+        Command::Accept(args) => accept::run(app, args).await,
+        Command::Retry(args) => retry::run(app, args).await,
+        Command::Token(args) => token::run(&app, args).await,
+    }
+}
+
+/// Who does what is done here, in events.
+fn actor() -> &'static str {
+    "command line"
+}
+
+/// One line of a command's result.
+#[expect(clippy::print_stdout, reason = "standard output is where a command's result goes")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+/// One line on standard error.
+#[expect(clippy::print_stderr, reason = "standard error is where a command's failure goes")]
+fn complain(line: &str) {
+    eprintln!("callspool: {line}");
+}
+
+/// A value as JSON, for `--json`.
+fn say_json(value: &serde_json::Value) {
+    say(&format!("{value:#}"));
+}
+
+type SharedApp = Arc<App>;

@@ -1,0 +1,62 @@
+//! The find-job step: the job of a call that came without one is looked for by the call's sid.
+//!
+//! No match is not a failure: the step waits for the next moment of its schedule, and after 7 days for a person.
+
+use callspool_clients::records::{CallJob, Found};
+use callspool_domain::failure::Code;
+use callspool_domain::step::no_match;
+use callspool_domain::{CallSid, StepFailure, Subject};
+use callspool_store::Claimed;
+
+use super::{Stop, fenced};
+use crate::lifecycle::App;
+use crate::records::JobRecords;
+
+/// Looks for the jobs of up to ten calls by one request; one result a step, in their order.
+pub(super) async fn run_batch(app: &App, steps: &[Claimed]) -> Vec<Result<(), Stop>> {
+    let found = match look_up(app, steps).await {
+        Ok(found) => found,
+        Err(failure) => return steps.iter().map(|_| Err(Stop::Failed(failure.clone()))).collect(),
+    };
+    let mut results = Vec::with_capacity(steps.len());
+    for step in steps {
+        let answer = found.iter().find(|(call, _)| call.as_str() == step.subject.id());
+        results.push(match answer {
+            Some((call, found)) => tie(app, step, call, found).await,
+            None => Err(missed(app, step).into()),
+        });
+    }
+    results
+}
+
+async fn look_up(app: &App, steps: &[Claimed]) -> Result<Vec<(CallSid, Found<CallJob>)>, StepFailure> {
+    let JobRecords::Airtable(airtable) = &app.records else {
+        // The plan asks for look-ups only where there is a table to look in; a configuration changed since.
+        return Ok(Vec::new());
+    };
+    let calls: Vec<CallSid> = steps.iter().filter_map(|step| match &step.subject {
+        Subject::Call(call) => Some(call.clone()),
+        _ => None,
+    }).collect();
+    let calls = app.store.calls_for_find_job(&calls).await;
+    airtable.find_by_calls(&calls.map_err(|error| StepFailure::new(Code::StoreUnavailable, error.to_string()))?).await
+}
+
+async fn tie(app: &App, step: &Claimed, call: &CallSid, found: &Found<CallJob>) -> Result<(), Stop> {
+    let CallJob { record, job } = match found {
+        Found::One(job) => job,
+        Found::None => return Err(missed(app, step).into()),
+        Found::Many(n) => {
+            let detail = format!("{n} records name the call {call}; tie it by PUT /api/v1/calls/{call}");
+            return Err(StepFailure::new(Code::JobAmbiguous, detail).into());
+        }
+    };
+    tracing::info!(call_sid = %call, job_id = %job, record_id = %record, "job_found");
+    fenced(app.store.finish_job_found(&step.lease, call, job, app.clock.now()).await?)
+}
+
+fn missed(app: &App, step: &Claimed) -> StepFailure {
+    let now = app.clock.now();
+    let detail = format!("no record names the {}; it is looked up again, or tie it by PUT", step.subject);
+    no_match(detail, step.first_miss_at.unwrap_or(now), now)
+}

@@ -1,0 +1,181 @@
+//! The link step: a job's outstanding history lines are written and read back.
+//!
+//! Guarantee: each line stands in the job's history exactly once, after what stood there before, byte for byte
+//! (invariant 4). A line counts as confirmed only once it was read back. Steps come in batches of up to ten, and one batch
+//! at a time runs over all nodes, so no two writers of ours meet in one record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use callspool_clients::records::{Found, RecordId, Row, Write};
+use callspool_domain::failure::Code;
+use callspool_domain::line::{Line, append};
+use callspool_domain::step::no_match;
+use callspool_domain::{JobId, StepFailure, Subject};
+use callspool_store::{Claimed, Lease, OwedLine};
+
+use super::{Stop, fenced, report};
+use crate::lifecycle::App;
+use crate::records::{AirtableRecords, JobRecords};
+
+/// How many records Airtable takes in one request
+/// (<https://airtable.com/developers/web/api/update-multiple-records>).
+pub(super) const BATCH: u32 = 10;
+
+/// One step of the batch and what is to be written for it.
+struct Task<'a> {
+    step: &'a Claimed,
+    job: JobId,
+    owed: Vec<OwedLine>,
+}
+
+impl Task<'_> {
+    fn lease(&self) -> &Lease {
+        &self.step.lease
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        self.owed.iter().map(|owed| owed.line.clone()).collect()
+    }
+}
+
+/// Runs a batch; one result a step, in their order.
+pub(super) async fn run_batch(app: &App, steps: &[Claimed]) -> Vec<Result<(), Stop>> {
+    let tasks = match tasks(app, steps).await {
+        Ok(tasks) => tasks,
+        Err(failure) => return steps.iter().map(|_| Err(Stop::Failed(failure.clone()))).collect(),
+    };
+    match &app.records {
+        JobRecords::BuiltIn => {
+            let mut results = Vec::with_capacity(tasks.len());
+            for task in &tasks {
+                results.push(link_built_in(app, task).await);
+            }
+            results
+        }
+        JobRecords::Airtable(airtable) => link_airtable(app, airtable, &tasks).await,
+    }
+}
+
+async fn tasks<'a>(app: &App, steps: &'a [Claimed]) -> Result<Vec<Task<'a>>, StepFailure> {
+    let mut tasks = Vec::with_capacity(steps.len());
+    for step in steps {
+        let Subject::Job(job) = &step.subject else {
+            return Err(StepFailure::new(Code::StepPanicked, format!("link can't work on {}; this is a bug", step.subject)));
+        };
+        tasks.push(Task { step, job: job.clone(), owed: Vec::new() });
+    }
+    let jobs: Vec<JobId> = tasks.iter().map(|task| task.job.clone()).collect();
+    let owed = app.store.owed_lines(&jobs).await;
+    for line in owed.map_err(|error| StepFailure::new(Code::StoreUnavailable, error.to_string()))? {
+        if let Some(task) = tasks.iter_mut().find(|task| task.job == line.job) {
+            task.owed.push(line);
+        }
+    }
+    Ok(tasks)
+}
+
+async fn link_built_in(app: &App, task: &Task<'_>) -> Result<(), Stop> {
+    let lines = task.lines();
+    let url = lines.last().map(|line| line.url.clone());
+    app.store.append_job_history(&task.job, &lines, url.as_deref(), app.clock.now()).await?;
+    let history = app.store.job(&task.job).await?.map(|job| job.history).unwrap_or_default();
+    confirm(app, task, &history, None).await
+}
+
+/// Two requests for up to ten records: one list, one patch; and one list more for the reading back.
+async fn link_airtable(app: &App, airtable: &AirtableRecords, tasks: &[Task<'_>]) -> Vec<Result<(), Stop>> {
+    let rows = match find_rows(airtable, tasks, app).await {
+        Ok(rows) => rows,
+        Err(failure) => {
+            tracing::warn!(code = failure.code.as_str(), detail = failure.detail, jobs = tasks.len(), "airtable_update_error");
+            return tasks.iter().map(|_| Err(Stop::Failed(failure.clone()))).collect();
+        }
+    };
+    let mut failures = write_rows(airtable, tasks, &rows).await;
+    let written: BTreeSet<RecordId> = rows.iter().flatten().map(|row| row.id.clone()).filter(|id| !failures.contains_key(id)).collect();
+    let written: Vec<RecordId> = written.into_iter().collect();
+    let histories: BTreeMap<RecordId, String> = match airtable.read(&written).await {
+        Ok(rows) => rows.into_iter().filter_map(|(id, row)| Some((id, row?.history))).collect(),
+        Err(failure) => {
+            failures.extend(written.into_iter().map(|id| (id, failure.clone())));
+            BTreeMap::new()
+        }
+    };
+    let mut results = Vec::with_capacity(tasks.len());
+    for (task, row) in tasks.iter().zip(&rows) {
+        results.push(match row {
+            Err(failure) => Err(failure.clone().into()),
+            Ok(row) => match failures.get(&row.id) {
+                Some(failure) => Err(failure.clone().into()),
+                None => confirm(app, task, histories.get(&row.id).map_or("", String::as_str), Some(row.id.as_str())).await,
+            },
+        });
+    }
+    for (task, result) in tasks.iter().zip(&results) {
+        if let Err(Stop::Failed(failure)) = result {
+            tracing::warn!(job_id = %task.job, code = failure.code.as_str(), detail = failure.detail, "airtable_update_error");
+        }
+    }
+    results
+}
+
+/// The record of each task, in their order; the batch fails as a whole only where the service does.
+async fn find_rows(airtable: &AirtableRecords, tasks: &[Task<'_>], app: &App) -> Result<Vec<Result<Row, StepFailure>>, StepFailure> {
+    let jobs: Vec<JobId> = tasks.iter().map(|task| task.job.clone()).collect();
+    let mut found: BTreeMap<JobId, Found<Row>> = airtable.find_by_jobs(&jobs).await?.into_iter().collect();
+    let now = app.clock.now();
+    let rows = tasks.iter().map(|task| match found.remove(&task.job) {
+        Some(Found::One(row)) => Ok(row),
+        Some(Found::Many(n)) => Err(StepFailure::new(
+            Code::JobAmbiguous,
+            format!("{n} records have the job {}; make it unique, then callspool retry", task.job),
+        )),
+        Some(Found::None) | None => {
+            let detail = format!("no record has the job {}; it is looked up again", task.job);
+            Err(no_match(detail, task.step.first_miss_at.unwrap_or(now), now))
+        }
+    });
+    Ok(rows.collect())
+}
+
+/// Writes what is missing; returns the records that refused, with the reason.
+async fn write_rows(
+    airtable: &AirtableRecords,
+    tasks: &[Task<'_>],
+    rows: &[Result<Row, StepFailure>],
+) -> BTreeMap<RecordId, StepFailure> {
+    // Two job ids can name one record (its id and its job column): their lines are merged into one write.
+    let mut lines: BTreeMap<&RecordId, (&Row, Vec<Line>)> = BTreeMap::new();
+    for (task, row) in tasks.iter().zip(rows) {
+        if let Ok(row) = row {
+            lines.entry(&row.id).or_insert_with(|| (row, Vec::new())).1.extend(task.lines());
+        }
+    }
+    let writes: Vec<Write> = lines
+        .into_values()
+        .filter_map(|(row, lines)| {
+            let history = append(&row.history, &lines)?;
+            Some(Write { record: row.id.clone(), history, url: lines.last().map(|line| line.url.clone()) })
+        })
+        .collect();
+    match airtable.write(&writes).await {
+        Ok(results) => results.into_iter().filter_map(|(id, result)| result.err().map(|failure| (id, failure))).collect(),
+        Err(failure) => writes.into_iter().map(|write| (write.record, failure.clone())).collect(),
+    }
+}
+
+/// Closes the step if every line stands in the history that was read back.
+async fn confirm(app: &App, task: &Task<'_>, history: &str, record_id: Option<&str>) -> Result<(), Stop> {
+    let lines = task.lines();
+    if let Some(line) = lines.iter().find(|line| !line.is_in(history)) {
+        let detail = format!("the line of {} is not in the history of {} when read back; it is written again", line.recording, task.job);
+        return Err(StepFailure::new(Code::HistoryLineMissing, detail).into());
+    }
+    fenced(app.store.finish_linked(task.lease(), &task.job, &lines, record_id, app.clock.now()).await?)?;
+    for owed in &task.owed {
+        tracing::info!(recording_sid = %owed.line.recording, call_sid = %owed.call, job_id = %task.job, record_id, "recording_saved_to_airtable_s3");
+        metrics::counter!("callspool_linked_total").increment(1);
+        report::release_plans(app, &owed.line.recording).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! What every answer has in common: a limit in time, headers that keep browsers strict, a count, and no panic that escapes.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+
+use super::refusal::Refusal;
+use super::site::Site;
+
+/// How long a request may take until its answer begins; a stream may then go on.
+const LONGEST_REQUEST: Duration = Duration::from_secs(30);
+
+/// Ends requests that take too long.
+pub(crate) async fn limit_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(LONGEST_REQUEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let message = "the answer took too long; try again in a moment";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", message).retry_after(5).into_response()
+        }
+    }
+}
+
+/// Answers for a handler that panicked; the panic's own text is in the log.
+pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
+    let message = "callspool failed to answer; this is a bug, and its log tells more";
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
+}
+
+/// Sets the headers that keep browsers strict.
+///
+/// The referrer is kept from other sites only: under `no-referrer` browsers send `Origin: null` with our own forms, and the
+/// check against foreign forms could not tell ours.
+pub(crate) async fn set_headers(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let mut set = |name: HeaderName, value: HeaderValue| drop(response.headers_mut().insert(name, value));
+    set(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    set(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    set(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    if let Ok(policy) = HeaderValue::from_str(&site.content_policy) {
+        set(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+/// Counts answers by route, never by the address itself: that would let strangers make new time series.
+pub(crate) async fn count(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let method = request.method().as_str().to_owned();
+    let response = next.run(request).await;
+    let status = response.status().as_str().to_owned();
+    metrics::counter!("callspool_http_requests_total", "route" => route, "method" => method, "status" => status).increment(1);
+    response
+}
