@@ -32,7 +32,7 @@ pub struct Parser {
 enum State {
     /// Collecting the first bytes.
     Head(Gather),
-    Reading(Reader),
+    Reading(Box<Reader>),
     Refused(AudioError),
 }
 
@@ -65,7 +65,7 @@ impl Parser {
     pub fn finish(self) -> Result<AudioFacts, AudioError> {
         let reader = match self.state {
             State::Head(head) => Reader::begin(self.wanted, head.bytes())?,
-            State::Reading(reader) => reader,
+            State::Reading(reader) => *reader,
             State::Refused(error) => return Err(error),
         };
         match reader {
@@ -79,7 +79,7 @@ impl Parser {
             if !head.fill(input) {
                 return Ok(());
             }
-            self.state = State::Reading(Reader::begin(self.wanted, head.bytes())?);
+            self.state = State::Reading(Box::new(Reader::begin(self.wanted, head.bytes())?));
         }
         match &mut self.state {
             State::Head(_) => Ok(()),

@@ -9,13 +9,13 @@ use symphonia_core::errors::Error;
 use symphonia_core::packet::PacketRef;
 use symphonia_core::units::{Duration, Timestamp};
 
-pub(super) struct Decoder(MpaDecoder);
+pub(super) struct Decoder(Box<MpaDecoder>);
 
 impl Decoder {
     pub(super) fn new() -> Result<Self, Error> {
         let mut parameters = AudioCodecParameters::new();
         parameters.for_codec(CODEC_ID_MP3);
-        MpaDecoder::try_new(&parameters, &AudioDecoderOptions::default()).map(Self)
+        MpaDecoder::try_new(&parameters, &AudioDecoderOptions::default()).map(|decoder| Self(Box::new(decoder)))
     }
 
     /// The samples of a whole frame, or `None` where it does not decode.
