@@ -7,8 +7,8 @@ use callspool_domain::{AccountSid, CallSid, JobId, RecordingSid, Source};
 
 use super::Fingerprint;
 
-/// `job-id` is cut here; the whole is in the ledger.
-const JOB_ID_BYTES: usize = 256;
+/// A customer's text is cut here; the whole is in the ledger.
+const VALUE_BYTES: usize = 256;
 
 pub(super) const RECORDING_SID: &str = "recording-sid";
 pub(super) const SHA256: &str = "sha256";
@@ -37,11 +37,11 @@ impl ObjectFacts {
             (RECORDING_SID, self.recording.to_string()),
             ("call-sid", self.call.to_string()),
             ("account-sid", self.account.to_string()),
-            ("source", encode(self.source.as_str(), |byte| byte.is_ascii_graphic() && byte != b'%' || byte == b' ')),
+            ("source", encode(self.source.as_str(), |c| c == ' ' || c.is_ascii_graphic() && c != '%')),
         ];
         if let Some(job) = &self.job {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-            metadata.push(("job-id", cut(encode(job.as_str(), plain), JOB_ID_BYTES)));
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+            metadata.push(("job-id", encode(job.as_str(), plain)));
         }
         metadata
     }
@@ -57,24 +57,23 @@ pub(super) fn of_the_whole(written: &Fingerprint, audio: &AudioFacts) -> Vec<(&'
     ]
 }
 
-fn encode(text: &str, plain: impl Fn(u8) -> bool) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if plain(byte) {
-            encoded.push(char::from(byte));
+/// Percent-encodes what is not plain, and stops before the character that would make it too long.
+fn encode(text: &str, plain: impl Fn(char) -> bool) -> String {
+    let mut encoded = String::new();
+    for c in text.chars() {
+        let before = encoded.len();
+        if plain(c) {
+            encoded.push(c);
         } else {
-            // Writing into a String can't fail.
-            write!(encoded, "%{byte:02X}").unwrap_or_default();
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                // Writing into a String can't fail.
+                write!(encoded, "%{byte:02X}").unwrap_or_default();
+            }
         }
-    }
-    encoded
-}
-
-/// Cuts a percent-encoded text without leaving a part of an escape.
-fn cut(mut encoded: String, bytes: usize) -> String {
-    encoded.truncate(bytes);
-    if let Some(percent) = encoded.rfind('%').filter(|at| at + 3 > encoded.len()) {
-        encoded.truncate(percent);
+        if encoded.len() > VALUE_BYTES {
+            encoded.truncate(before);
+            break;
+        }
     }
     encoded
 }
@@ -102,7 +101,7 @@ mod tests {
     fn metadata_is_ascii_whatever_the_job_is_called() {
         assert_eq!(job_id("a/b\r\nx-amz-acl: public"), "a%2Fb%0D%0Ax-amz-acl%3A%20public");
         let long = job_id(&"é".repeat(200));
-        assert!(long.len() <= 256 && long.ends_with("%A9"), "{long}");
+        assert!(long.len() == 252 && long.ends_with("%C3%A9"), "{long}");
         assert_eq!(job_id(&format!("{}é", "x".repeat(255))).len(), 255);
     }
 }

@@ -1,0 +1,11 @@
+//! Every client against servers and files that misbehave on purpose.
+//!
+//! Nothing is mocked: bytes cross real sockets to the sandbox, or to a server that plays one fixed answer, and land in
+//! real files. A stall is the one thing that is waited for, with a patience of a fraction of a second.
+
+mod archive;
+mod http;
+mod local;
+mod provider;
+mod raw;
+mod world;
