@@ -194,6 +194,7 @@ impl WavReader {
             (UNKNOWN, Some(end)) => Some(end.saturating_sub(at)),
             _ => Some(u64::from(size)),
         };
+        self.padded = left.is_some_and(|size| size % 2 == 1);
         if let Some(size) = left {
             self.refuse_beyond_end(*b"data", size, at)?;
             if size % format.frame_bytes() != 0 {
