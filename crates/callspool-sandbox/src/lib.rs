@@ -7,9 +7,11 @@
 mod dice;
 pub mod faults;
 pub mod line;
+pub mod s3;
 pub mod server;
 pub mod twilio;
 
 pub use faults::{BodyKind, Fault};
+pub use s3::{S3, S3Options};
 pub use server::{Request, Server};
 pub use twilio::{Twilio, TwilioOptions};

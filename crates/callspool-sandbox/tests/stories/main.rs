@@ -7,6 +7,8 @@ mod faults;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod s3;
+#[cfg(test)]
 mod twilio;
 #[cfg(test)]
 mod wire;

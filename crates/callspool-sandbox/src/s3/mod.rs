@@ -1,0 +1,315 @@
+//! A stand-in for S3: the published server `s3s` on a folder, which checks signatures, with what it lacks added and
+//! faults in front.
+//!
+//! It follows <https://docs.aws.amazon.com/AmazonS3/latest/API/>; how other stores differ is a matter of [`Quirks`].
+
+mod store;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use callspool_domain::Secret;
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, header};
+use percent_encoding::percent_decode_str;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use tempfile::TempDir;
+
+use crate::server::{self, Server, Service, Unexpected};
+use store::Store;
+
+/// A running stand-in for S3.
+pub type S3 = Server<Objects>;
+
+/// How an [`S3`] is set up.
+#[derive(Debug, Clone)]
+pub struct S3Options {
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+    /// Where the objects are kept; `None` is a folder of its own that goes when the server goes.
+    pub folder: Option<PathBuf>,
+    /// The bucket there is, of at least three characters.
+    pub bucket: String,
+    /// The access key it knows.
+    pub access_key: String,
+    /// Its secret.
+    pub secret_key: Secret,
+}
+
+impl Default for S3Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            folder: None,
+            bucket: "recordings".to_owned(),
+            access_key: "sandbox".to_owned(),
+            secret_key: Secret::new("sandbox-secret"),
+        }
+    }
+}
+
+/// How a store differs from Amazon's. The default differs in nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quirks {
+    /// It neither checks nor returns checksums.
+    pub without_checksums: bool,
+    /// It refuses `If-None-Match`.
+    pub if_none_match: IfNoneMatch,
+    /// The credentials lack the right to list: what is missing is 403, not 404.
+    pub missing_is_forbidden: bool,
+}
+
+/// What a store makes of `If-None-Match: *`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum IfNoneMatch {
+    /// 412 where the key exists, 409 while another conditional write to it is under way.
+    #[default]
+    Honoured,
+    /// 501 `NotImplemented`.
+    NotImplemented,
+    /// 400 `InvalidArgument`.
+    BadRequest,
+}
+
+/// The kinds of request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// Writing an object in one request.
+    PutObject,
+    /// Beginning a multipart upload.
+    CreateMultipart,
+    /// Writing one part.
+    UploadPart,
+    /// Ending a multipart upload with an object.
+    CompleteMultipart,
+    /// Ending a multipart upload without one.
+    AbortMultipart,
+    /// An object's metadata.
+    Head,
+    /// An object's bytes.
+    Get,
+    /// A list of objects.
+    List,
+    /// Deleting one object or many.
+    Delete,
+    /// Anything about the bucket as a whole.
+    Bucket,
+}
+
+impl server::Route for Route {
+    const ALL: &'static [Self] = &[
+        Self::PutObject,
+        Self::CreateMultipart,
+        Self::UploadPart,
+        Self::CompleteMultipart,
+        Self::AbortMultipart,
+        Self::Head,
+        Self::Get,
+        Self::List,
+        Self::Delete,
+        Self::Bucket,
+    ];
+}
+
+/// What answers in an [`S3`].
+pub struct Objects {
+    service: S3Service,
+    open: Arc<Open>,
+    bucket: PathBuf,
+    /// The folder, where it is ours to remove.
+    _own: Option<TempDir>,
+}
+
+/// What the front and the store share.
+#[derive(Debug, Default)]
+struct Open {
+    quirks: Mutex<Quirks>,
+    /// The multipart uploads that have neither been completed nor aborted, by id.
+    uploads: Mutex<BTreeMap<String, Upload>>,
+}
+
+#[derive(Debug)]
+struct Upload {
+    key: String,
+    /// Each part's ETag, by number.
+    parts: BTreeMap<i32, String>,
+}
+
+impl Open {
+    fn quirks(&self) -> Quirks {
+        *self.quirks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn uploads(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Upload>> {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl S3 {
+    /// Starts it on 127.0.0.1 with its bucket.
+    ///
+    /// # Errors
+    /// When the port or the folder can't be had.
+    pub async fn start(options: S3Options) -> io::Result<Self> {
+        Self::open(options.port, |_| Objects::new(options)).await
+    }
+
+    /// Makes it differ from Amazon's from now on.
+    pub fn set_quirks(&self, quirks: Quirks) {
+        *self.service().open.quirks.lock().unwrap_or_else(PoisonError::into_inner) = quirks;
+    }
+
+    /// The keys of all objects, sorted.
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        let mut folders = vec![self.service().bucket.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if let Ok(key) = path.strip_prefix(&self.service().bucket) {
+                    keys.push(key.to_string_lossy().into_owned());
+                }
+            }
+        }
+        keys.sort();
+        keys
+    }
+
+    /// An object's bytes.
+    pub fn object(&self, key: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.service().path(key)?).ok()
+    }
+
+    /// Writes an object behind everybody's back: someone else's, or other bytes under a key of ours. Its ETag and
+    /// metadata stay what they were.
+    ///
+    /// # Errors
+    /// When the key is no file name, or the file can't be written.
+    pub fn overwrite(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.service().path(key).ok_or(io::ErrorKind::InvalidInput)?;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, bytes)
+    }
+
+    /// Removes an object behind everybody's back.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn remove(&self, key: &str) -> io::Result<()> {
+        std::fs::remove_file(self.service().path(key).ok_or(io::ErrorKind::InvalidInput)?)
+    }
+
+    /// The keys of multipart uploads that were neither completed nor aborted.
+    pub fn open_uploads(&self) -> Vec<String> {
+        self.service().open.uploads().values().map(|upload| upload.key.clone()).collect()
+    }
+}
+
+impl Objects {
+    fn new(options: S3Options) -> io::Result<Self> {
+        let own = if options.folder.is_none() { Some(tempfile::tempdir()?) } else { None };
+        let root = match (&options.folder, &own) {
+            (Some(folder), _) => folder.clone(),
+            (None, Some(own)) => own.path().to_owned(),
+            (None, None) => return Err(io::ErrorKind::NotFound.into()),
+        };
+        let bucket = root.join(&options.bucket);
+        std::fs::create_dir_all(&bucket)?;
+        let open = Arc::new(Open::default());
+        let mut builder = S3ServiceBuilder::new(Store::new(&root, Arc::clone(&open))?);
+        builder.set_auth(SimpleAuth::from_single(options.access_key, options.secret_key.expose()));
+        Ok(Self { service: builder.build(), open, bucket, _own: own })
+    }
+
+    fn path(&self, key: &str) -> Option<PathBuf> {
+        let inside = Path::new(key).components().all(|part| matches!(part, Component::Normal(_)));
+        inside.then(|| self.bucket.join(key))
+    }
+
+    /// Refusals that a correct client never sees, unless a quirk made them.
+    fn is_unexpected(&self, status: StatusCode, method: &Method, headers: &HeaderMap) -> bool {
+        let quirks = self.open.quirks();
+        match status {
+            StatusCode::FORBIDDEN if quirks.missing_is_forbidden => method != Method::GET && method != Method::HEAD,
+            StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED => {
+                quirks.if_none_match == IfNoneMatch::Honoured || !headers.contains_key(header::IF_NONE_MATCH)
+            }
+            StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED => true,
+            _ => false,
+        }
+    }
+}
+
+impl Service for Objects {
+    type Route = Route;
+
+    fn aim(&self, head: &Parts) -> Option<(Route, String)> {
+        let path = head.uri.path().trim_start_matches('/');
+        let key = path.split_once('/').map_or("", |(_, key)| key);
+        let query: Vec<String> = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes())
+            .map(|(name, _)| name.into_owned())
+            .collect();
+        let asks = |name: &str| query.iter().any(|given| given == name);
+        let route = match (head.method.as_str(), key.is_empty()) {
+            ("PUT", false) if asks("partNumber") => Route::UploadPart,
+            ("PUT", false) => Route::PutObject,
+            ("POST", false) if asks("uploads") => Route::CreateMultipart,
+            ("POST", false) => Route::CompleteMultipart,
+            ("DELETE", false) if asks("uploadId") => Route::AbortMultipart,
+            ("DELETE", false) => Route::Delete,
+            ("HEAD", false) => Route::Head,
+            ("GET", false) => Route::Get,
+            ("POST", true) if asks("delete") => Route::Delete,
+            ("GET", true) if !asks("location") => Route::List,
+            _ => Route::Bucket,
+        };
+        Some((route, percent_decode_str(key).decode_utf8_lossy().into_owned()))
+    }
+
+    fn own_error(&self, route: Route, status: StatusCode) -> Response {
+        let code = match status {
+            StatusCode::BAD_REQUEST => "InvalidRequest",
+            StatusCode::FORBIDDEN => "AccessDenied",
+            StatusCode::NOT_FOUND => "NoSuchKey",
+            StatusCode::CONFLICT => "ConditionalRequestConflict",
+            StatusCode::PRECONDITION_FAILED => "PreconditionFailed",
+            StatusCode::NOT_IMPLEMENTED => "NotImplemented",
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "SlowDown",
+            _ => "InternalError",
+        };
+        if route == Route::Head {
+            return status.into_response();
+        }
+        let body = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{status}</Message>\
+             <RequestId>SANDBOX</RequestId></Error>"
+        );
+        (status, [(header::CONTENT_TYPE, "application/xml")], body).into_response()
+    }
+
+    async fn answer(&self, request: axum::extract::Request) -> Response {
+        let (method, headers) = (request.method().clone(), request.headers().clone());
+        let answer = self.service.call(request.map(s3s::Body::http_body_unsync)).await;
+        let mut response = match answer {
+            Ok(response) => response.map(Body::new),
+            Err(error) => {
+                tracing::error!(?error, "sandbox: the S3 server failed");
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            }
+        };
+        if self.is_unexpected(response.status(), &method, &headers) {
+            let why = format!("refused with {}", response.status());
+            response.extensions_mut().insert(Unexpected(why));
+        }
+        response
+    }
+}
