@@ -36,7 +36,7 @@ pub struct AirtableConfig {
     pub token: Secret,
     /// The column that holds the job's id.
     pub job_field: String,
-    /// The column that holds the sid or sids of the job's calls.
+    /// The column that holds the sid or sids of the job's calls; empty where it is not used, and no call has a job then.
     pub call_field: String,
     /// The column that holds the history.
     pub history_field: String,
@@ -157,6 +157,9 @@ impl Airtable {
         calls: &[(CallSid, Option<CallSid>)],
         pace: &impl Pace,
     ) -> Result<Vec<(CallSid, Found<CallJob>)>, StepFailure> {
+        if self.config.call_field.is_empty() {
+            return Ok(calls.iter().map(|(call, _)| (call.clone(), Found::None)).collect());
+        }
         let sids = calls.iter().flat_map(|(call, parent)| std::iter::once(call).chain(parent));
         let terms = sids.map(|sid| Formula::contains(&self.config.call_field, sid.as_str())).collect();
         let fields = [self.config.job_field.as_str(), &self.config.call_field];

@@ -3,26 +3,26 @@
 //! Writes are signed by `object_store` and sent through our own [`Http`]; reads are presigned by it and sent the same
 //! way, which lets a HEAD ask for the checksum. Nothing is retried here but a connection that could not be made.
 
+mod config;
 mod doorway;
 mod failure;
 mod parts;
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 use callspool_domain::audio::AudioFormat;
-use callspool_domain::{Code, Secret, StepFailure};
+use callspool_domain::{Code, StepFailure};
 use futures::{StreamExt as _, stream};
-use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum};
+use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
-use object_store::{BackoffConfig, RetryConfig};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
+pub use self::config::{AwsCredentials, S3Config, Sse};
 use self::doorway::Doorway;
 use self::failure::{Refusal, broken_failure, store_failure};
 pub(super) use self::parts::Parts;
@@ -43,74 +43,6 @@ const CHECKSUM_MODE: HeaderName = HeaderName::from_static("x-amz-checksum-mode")
 const CHECKSUM_CRC64NVME: &str = "x-amz-checksum-crc64nvme";
 const CHECKSUM_TYPE: &str = "x-amz-checksum-type";
 
-/// How a bucket is reached.
-#[derive(Debug, Clone)]
-pub struct S3Config {
-    /// Its name.
-    pub bucket: String,
-    /// What all keys begin with, without slashes at the ends.
-    pub prefix: Option<String>,
-    /// Its region.
-    pub region: String,
-    /// The store's address where it is not AWS; addressed by path then.
-    pub endpoint: Option<Url>,
-    /// Who we are there.
-    pub credentials: AwsCredentials,
-    /// How the store encrypts what we write.
-    pub sse: Sse,
-}
-
-/// Where the credentials come from. The environment is read by the configuration alone and handed in here.
-#[derive(Debug, Clone)]
-pub enum AwsCredentials {
-    /// A key of our own.
-    Static {
-        /// `AWS_ACCESS_KEY_ID`.
-        access_key_id: String,
-        /// `AWS_SECRET_ACCESS_KEY`.
-        secret_access_key: Secret,
-        /// `AWS_SESSION_TOKEN`.
-        session_token: Option<Secret>,
-    },
-    /// A role taken with a token from a file (EKS, OIDC).
-    WebIdentity {
-        /// `AWS_WEB_IDENTITY_TOKEN_FILE`.
-        token_file: PathBuf,
-        /// `AWS_ROLE_ARN`.
-        role_arn: String,
-        /// `AWS_ROLE_SESSION_NAME`.
-        session_name: Option<String>,
-    },
-    /// The role of an ECS task.
-    Container {
-        /// `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`.
-        relative_uri: String,
-    },
-    /// The identity of an EKS pod.
-    Pod {
-        /// `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
-        full_uri: String,
-        /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`.
-        token_file: PathBuf,
-    },
-    /// The role of the EC2 instance.
-    Instance,
-}
-
-/// `S3_SSE`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sse {
-    /// With the store's own keys.
-    Aes256,
-    /// With this KMS key.
-    Kms {
-        /// The key's id or ARN.
-        key_id: String,
-    },
-    /// Nothing is asked for.
-    None,
-}
-
 /// An open bucket. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct S3Bucket {
@@ -122,7 +54,7 @@ pub struct S3Bucket {
 
 impl S3Bucket {
     pub(super) fn open(http: &Http, config: &S3Config) -> Result<Self, StepFailure> {
-        let built = builder(config).and_then(|builder| builder.with_http_connector(Doorway::new(http)).build());
+        let built = config::builder(config).and_then(|builder| builder.with_http_connector(Doorway::new(http)).build());
         let store = built.map_err(|error| {
             let detail =
                 format!("the archive's settings can't be used: {error}; correct ARCHIVE_URL or the S3 settings");
@@ -289,57 +221,6 @@ impl S3Bucket {
     async fn missing(&self, response: Response, what: &str) -> Result<(), StepFailure> {
         let refusal = Refusal::read(response, ERROR_BYTES).await;
         if refusal.is_no_such_bucket() { Err(refusal.failure(what)) } else { Ok(()) }
-    }
-}
-
-fn builder(config: &S3Config) -> object_store::Result<AmazonS3Builder> {
-    // One more try is made where no connection could be had at once; a second outlasts the queue's patience.
-    let retry =
-        RetryConfig { max_retries: 1, retry_timeout: Duration::from_secs(2), backoff: BackoffConfig::default() };
-    let by_path = config.endpoint.is_some() || config.bucket.contains('.');
-    let mut builder = AmazonS3Builder::new()
-        .with_bucket_name(&config.bucket)
-        .with_region(&config.region)
-        .with_virtual_hosted_style_request(!by_path)
-        .with_checksum_algorithm(Checksum::CRC64NVME)
-        .with_retry(retry);
-    if let Some(endpoint) = &config.endpoint {
-        builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
-    }
-    builder = match &config.sse {
-        Sse::Aes256 => builder.with_config("aws_server_side_encryption".parse()?, "AES256"),
-        Sse::Kms { key_id } => builder.with_sse_kms_encryption(key_id),
-        Sse::None => builder,
-    };
-    Ok(with_credentials(builder, &config.credentials))
-}
-
-fn with_credentials(builder: AmazonS3Builder, credentials: &AwsCredentials) -> AmazonS3Builder {
-    let path = |path: &PathBuf| path.to_string_lossy().into_owned();
-    match credentials {
-        AwsCredentials::Static { access_key_id, secret_access_key, session_token } => {
-            let builder = builder.with_access_key_id(access_key_id).with_secret_access_key(secret_access_key.expose());
-            match session_token {
-                Some(token) => builder.with_token(token.expose()),
-                None => builder,
-            }
-        }
-        AwsCredentials::WebIdentity { token_file, role_arn, session_name } => {
-            let builder = builder
-                .with_config(AmazonS3ConfigKey::WebIdentityTokenFile, path(token_file))
-                .with_config(AmazonS3ConfigKey::RoleArn, role_arn);
-            match session_name {
-                Some(name) => builder.with_config(AmazonS3ConfigKey::RoleSessionName, name),
-                None => builder,
-            }
-        }
-        AwsCredentials::Container { relative_uri } => {
-            builder.with_config(AmazonS3ConfigKey::ContainerCredentialsRelativeUri, relative_uri)
-        }
-        AwsCredentials::Pod { full_uri, token_file } => builder
-            .with_config(AmazonS3ConfigKey::ContainerCredentialsFullUri, full_uri)
-            .with_config(AmazonS3ConfigKey::ContainerAuthorizationTokenFile, path(token_file)),
-        AwsCredentials::Instance => builder,
     }
 }
 

@@ -10,4 +10,6 @@ mod http;
 mod local;
 mod provider;
 mod raw;
+mod s3;
+mod s3_faults;
 mod world;

@@ -82,3 +82,28 @@ pub(super) fn sync_folders(root: &Path, key: &str) -> io::Result<()> {
 fn in_the_way(path: &Path) -> io::Error {
     io::Error::new(ErrorKind::PermissionDenied, format!("{} is a link or of another kind", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_trouble_of_a_disk_has_its_code() {
+        for (errno, name, code) in [
+            (28, "ENOSPC", Code::ArchiveFull),
+            (122, "EDQUOT", Code::ArchiveFull),
+            (30, "EROFS", Code::ArchiveFull),
+            (13, "EACCES", Code::ArchiveUnauthorized),
+            (1, "EPERM", Code::ArchiveUnauthorized),
+            (2, "ENOENT", Code::ArchiveUnavailable),
+            (5, "EIO", Code::ArchiveUnavailable),
+            (116, "ESTALE", Code::ArchiveUnavailable),
+            (27, "EFBIG", Code::ArchiveRejected),
+            (36, "ENAMETOOLONG", Code::ArchiveRejected),
+        ] {
+            let failure = failure(&io::Error::from_raw_os_error(errno), "writing k");
+            assert_eq!(failure.code, code, "{name}: {failure}");
+            assert!(failure.detail.starts_with("writing k: "), "{failure}");
+        }
+    }
+}

@@ -37,7 +37,8 @@ impl Refusal {
 
     fn new(status: StatusCode, body: &str, retry_after: Option<Duration>) -> Self {
         let code = element(body, "Code").unwrap_or_default();
-        let message = element(body, "Message").unwrap_or_else(|| quote(body));
+        let message =
+            element(body, "Message").unwrap_or_else(|| if code.is_empty() { quote(body) } else { String::new() });
         Self { status: status.as_u16(), code, message, retry_after }
     }
 
