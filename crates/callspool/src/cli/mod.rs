@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use callspool_clients::http::HttpOptions;
 use callspool_domain::Clock;
 use clap::{Parser, Subcommand};
 
@@ -104,7 +105,7 @@ async fn run(cli: Cli) -> Result<Outcome, Failure> {
     }
     let config = Config::load(cli.config.as_deref())?;
     log::start(&config.server);
-    let app = App::open(config, Clock::System).await?;
+    let app = App::open(config, Clock::System, &HttpOptions::default()).await?;
     match cli.command {
         Command::Serve | Command::Demo(_) => serve::run(app).await,
         Command::Process(args) => process::run(app, args).await,

@@ -1,11 +1,11 @@
 //! `callspool token create|list|revoke`: who may use the API and the pages.
 
-use callspool_store::{NewEvent, Role, kind};
+use callspool_store::Role;
 use clap::Subcommand;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{Failure, Outcome, SharedApp, actor, say, say_json};
+use super::{Failure, Outcome, SharedApp, say, say_json};
 use crate::lifecycle::{App, random};
 
 /// What to do with tokens.
@@ -67,9 +67,6 @@ pub(super) async fn new_token(app: &App, name: &str, role: Role) -> Result<Strin
     let now = app.clock.now();
     let (id, token) = (random::id(now), format!("cs_{}", random::secret()));
     app.store.create_token(&id, name, role, &hex::encode(Sha256::digest(&token)), now).await?;
-    let data = json!({"token_id": id, "name": name, "role": role.as_str()});
-    let event = NewEvent { kind: kind::TOKEN_CREATED, actor: Some(actor().to_owned()), data, ..NewEvent::default() };
-    app.store.add_event(event, now).await?;
     Ok(token)
 }
 
@@ -93,18 +90,10 @@ async fn list(app: &App, json: bool) -> Result<Outcome, Failure> {
 }
 
 async fn revoke(app: &App, id: &str) -> Result<Outcome, Failure> {
-    let now = app.clock.now();
-    if !app.store.revoke_token(id, now).await? {
+    if !app.store.revoke_token(id, app.clock.now()).await? {
         say(&format!("there is no valid token {id}"));
         return Ok(Outcome::Findings);
     }
-    let event = NewEvent {
-        kind: kind::TOKEN_REVOKED,
-        actor: Some(actor().to_owned()),
-        data: json!({"token_id": id}),
-        ..NewEvent::default()
-    };
-    app.store.add_event(event, now).await?;
     say(&format!("{id} is revoked"));
     Ok(Outcome::Done)
 }

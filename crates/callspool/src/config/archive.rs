@@ -26,7 +26,7 @@ impl ArchiveSettings {
             settings.problem("S3_BUCKET", format!("({name}) disagrees with ARCHIVE_URL"));
         }
         let place = match s3 {
-            Some((bucket, prefix)) => ArchiveConfig::S3(read_s3(settings, bucket, prefix)),
+            Some((bucket, prefix)) => ArchiveConfig::S3(Box::new(read_s3(settings, bucket, prefix))),
             None => ArchiveConfig::Local { root: read_folder(settings, &url) },
         };
         Self { place, read_back: read_back(settings) }

@@ -8,7 +8,7 @@ mod provider;
 mod records;
 mod recording;
 mod server;
-mod settings;
+pub(crate) mod settings;
 
 use std::path::{Path, PathBuf};
 

@@ -66,9 +66,9 @@ pub enum StartError {
 
 impl App {
     /// Opens the ledger (bringing its schema up to date) and makes the clients; connects to nothing else.
-    pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>, StartError> {
+    pub async fn open(config: Config, clock: Clock, http: &HttpOptions) -> Result<Arc<Self>, StartError> {
         let store = Store::open(&config.server.database_url, config.policy(), OpenOptions::default()).await?;
-        let http = Http::new(&HttpOptions::default())?;
+        let http = Http::new(http)?;
         let mut accounts = HashMap::new();
         for settings in &config.accounts {
             let client = Twilio::new(&http, TwilioAccount {

@@ -1,0 +1,64 @@
+//! A database of its own for each story.
+
+use std::path::Path;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio_postgres::NoTls;
+
+/// Which database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A file in the story's folder.
+    Sqlite,
+    /// A database on the server that `CALLSPOOL_TEST_POSTGRES` names.
+    Postgres,
+}
+
+/// A story's database.
+pub(crate) struct Database {
+    url: String,
+    on_server: Option<(String, String)>,
+}
+
+impl Database {
+    /// Makes one. `None`, said once: there is no server.
+    pub(crate) async fn create(kind: Kind, folder: &Path) -> Option<Self> {
+        if kind == Kind::Sqlite {
+            let url = format!("sqlite://{}", folder.join("callspool.db").display());
+            return Some(Self { url, on_server: None });
+        }
+        let Ok(server) = std::env::var("CALLSPOOL_TEST_POSTGRES") else {
+            static SAID: Once = Once::new();
+            SAID.call_once(|| {
+                eprintln!("left out: every story on PostgreSQL (CALLSPOOL_TEST_POSTGRES is not set; ./test sets it)")
+            });
+            return None;
+        };
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("story_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        execute(&server, &format!("CREATE DATABASE {name}")).await;
+        let mut url = url::Url::parse(&server).expect("CALLSPOOL_TEST_POSTGRES is a URL");
+        url.set_path(&name);
+        Some(Self { url: url.into(), on_server: Some((server, name)) })
+    }
+
+    /// Its URL.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Removes it from the server; a file goes with the story's folder.
+    pub(crate) async fn drop(self) {
+        if let Some((server, name)) = self.on_server {
+            execute(&server, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        }
+    }
+}
+
+async fn execute(server: &str, statement: &str) {
+    let (client, connection) = tokio_postgres::connect(server, NoTls).await.expect("the server answers");
+    let connection = tokio::spawn(connection);
+    client.batch_execute(statement).await.expect(statement);
+    connection.abort();
+}

@@ -1,0 +1,241 @@
+//! The world of a story: the stand-ins, a database of its own, and callspool in between.
+//!
+//! A story ends with [`World::end`], which fails it where the stand-ins saw a request the real ones would refuse.
+
+mod database;
+pub(crate) mod process;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use callspool::config::{Config, Settings};
+use callspool::lifecycle::{App, Served, serve};
+use callspool_clients::http::HttpOptions;
+use callspool_domain::clock::ManualClock;
+use callspool_domain::{AccountSid, Clock, JobId, RecordingSid, StepState, Timestamp};
+use callspool_sandbox::twilio::{Audio, PlaceCall, PlacedCall};
+use callspool_sandbox::{Twilio, TwilioOptions};
+use callspool_store::RecordingRow;
+use tokio::net::TcpListener;
+
+pub(crate) use database::{Database, Kind};
+
+/// The account of every story.
+pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000001";
+/// Its token.
+pub(crate) const TOKEN: &str = "the-auth-token-of-the-story";
+/// How long a story waits for something before it fails; nothing takes this long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs a story on each database: `story! { async fn name(world: World) { … } }`, with settings that differ from the
+/// defaults as `story! { with ["NAME" = "text"] async fn … }`.
+macro_rules! story {
+    (async fn $name:ident($world:ident: World) $body:block) => {
+        story! { with [] async fn $name($world: World) $body }
+    };
+    (with [$($setting:literal = $text:literal),*] async fn $name:ident($world:ident: World) $body:block) => {
+        mod $name {
+            use super::*;
+
+            async fn story(kind: crate::harness::Kind) {
+                let Some($world) = World::with(kind, &[$(($setting, $text)),*]).await else { return };
+                $body
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                story(crate::harness::Kind::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                story(crate::harness::Kind::Postgres).await;
+            }
+        }
+    };
+}
+pub(crate) use story;
+
+/// Time-outs that a story can afford to wait for; they are real time, whatever the clock shows.
+fn impatient() -> HttpOptions {
+    HttpOptions {
+        connect_timeout: Duration::from_secs(2),
+        read_timeout: Duration::from_millis(500),
+        ..HttpOptions::default()
+    }
+}
+
+/// Everything a story happens in.
+pub(crate) struct World {
+    pub(crate) twilio: Twilio,
+    pub(crate) clock: ManualClock,
+    pub(crate) database: Database,
+    pub(crate) folder: tempfile::TempDir,
+    settings: Vec<(String, String)>,
+    served: Option<Served>,
+    address: String,
+}
+
+impl World {
+    /// A world with callspool in it. `None`: that database is not to be had here.
+    pub(crate) async fn with(kind: Kind, settings: &[(&str, &str)]) -> Option<Self> {
+        let mut world = Self::prepare(kind).await?;
+        settings.iter().for_each(|(name, text)| world.set(name, *text));
+        world.boot().await;
+        Some(world)
+    }
+
+    /// A world without callspool; add settings with [`World::set`], then [`World::boot`].
+    pub(crate) async fn prepare(kind: Kind) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let database = Database::create(kind, folder.path()).await?;
+        let clock = ManualClock::new(Timestamp::from_rfc2822("Fri, 15 Mar 2024 14:30:22 +0000").expect("date"));
+        let account = AccountSid::parse(ACCOUNT).expect("account");
+        let options = TwilioOptions::new(Clock::Manual(clock.clone()), account, TOKEN);
+        let twilio = Twilio::start(options).await.expect("the stand-in starts");
+        let settings = [
+            ("TWILIO_ACCOUNT_SID", ACCOUNT.to_owned()),
+            ("TWILIO_AUTH_TOKEN", TOKEN.to_owned()),
+            ("TWILIO_API_URL", twilio.base_url().to_owned()),
+            ("DATABASE_URL", database.url().to_owned()),
+            ("ARCHIVE_URL", format!("file://{}", folder.path().join("archive").display())),
+        ];
+        let settings = settings.map(|(name, text)| (name.to_owned(), text)).to_vec();
+        Some(Self { twilio, clock, database, folder, settings, served: None, address: String::new() })
+    }
+
+    /// Sets or changes a setting for the next boot.
+    pub(crate) fn set(&mut self, name: &str, text: impl Into<String>) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), text.into()));
+    }
+
+    /// Starts callspool in this world.
+    pub(crate) async fn boot(&mut self) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        self.address = format!("http://{}", listener.local_addr().expect("address"));
+        let mut settings: Vec<(&str, &str)> =
+            self.settings.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        settings.push(("APP_URL", &self.address));
+        let config = Config::read(Settings::of(&settings)).expect("the story's settings are right");
+        let app = App::open(config, Clock::Manual(self.clock.clone()), &impatient()).await.expect("callspool opens");
+        self.served = Some(serve(app, listener).await.expect("callspool serves"));
+    }
+
+    /// Stops callspool as the operating system would ask it to.
+    pub(crate) async fn stop(&mut self) {
+        self.served.take().expect("callspool runs").stop().await;
+    }
+
+    /// Stops and starts it.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.boot().await;
+    }
+
+    /// The running program.
+    pub(crate) fn app(&self) -> &Arc<App> {
+        self.served.as_ref().expect("callspool runs").app()
+    }
+
+    /// A URL of callspool.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.address)
+    }
+
+    /// The story's account.
+    pub(crate) fn account(&self) -> AccountSid {
+        AccountSid::parse(ACCOUNT).expect("account")
+    }
+
+    /// Speech of ten seconds on two channels.
+    pub(crate) fn speech() -> Audio {
+        Audio::seconds(10)
+    }
+
+    /// Places a call whose recording is announced as completed; `query` like `?job=JOB1`.
+    pub(crate) async fn call(&self, query: &str) -> PlacedCall {
+        let place = PlaceCall::new(self.account(), self.url(&format!("/api/twilio/recording{query}")), Self::speech());
+        let placed = self.twilio.place_call(place).await;
+        assert!(placed.callbacks.iter().all(|callback| callback.is_accepted()), "{:?}", placed.callbacks);
+        placed
+    }
+
+    /// What the ledger says of a recording.
+    pub(crate) async fn recording(&self, sid: &RecordingSid) -> RecordingRow {
+        self.app().store.recording(sid).await.expect("the store answers").expect("the recording is known")
+    }
+
+    /// A job's built-in history.
+    pub(crate) async fn history(&self, job: &str) -> String {
+        let job = JobId::parse(job).expect("job id");
+        self.app().store.job(&job).await.expect("the store answers").map(|job| job.history).unwrap_or_default()
+    }
+
+    /// The keys of the files in the archive folder, sorted; temporary ones too.
+    pub(crate) fn archive_files(&self) -> Vec<String> {
+        let root = self.folder.path().join("archive");
+        let mut files = Vec::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    files.push(path.strip_prefix(&root).expect("below the root").display().to_string());
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    /// Waits until no step runs and none is due at the present time of the clock.
+    pub(crate) async fn settle(&self) {
+        self.eventually("the queue to be idle", async || {
+            let now = self.clock.now();
+            let counts = self.app().store.queue().await.expect("the store answers");
+            !counts.iter().any(|count| match count.state {
+                StepState::Running => true,
+                StepState::Waiting => count.oldest_due <= now,
+                _ => false,
+            })
+        })
+        .await;
+    }
+
+    /// Turns the clock and waits until everything that became due has run.
+    pub(crate) async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.settle().await;
+    }
+
+    /// Waits until something holds, looking whenever a step has changed.
+    pub(crate) async fn eventually(&self, what: &str, holds: impl AsyncFn() -> bool) {
+        let mut changed = self.app().store.steps_changed();
+        let wait = async {
+            loop {
+                changed.mark_unchanged();
+                if holds().await {
+                    return;
+                }
+                // A hint may be lost between nodes; the look is cheap.
+                drop(tokio::time::timeout(Duration::from_millis(50), changed.changed()).await);
+            }
+        };
+        if tokio::time::timeout(PATIENCE, wait).await.is_err() {
+            let queue = self.app().store.queue().await;
+            panic!("waited in vain for {what}; the queue: {queue:#?}");
+        }
+    }
+
+    /// Ends the story: stops callspool and fails where the stand-ins saw what the real ones would refuse.
+    pub(crate) async fn end(mut self) {
+        if self.served.is_some() {
+            self.stop().await;
+        }
+        assert_eq!(self.twilio.unexpected_requests(), Vec::<String>::new());
+        self.database.drop().await;
+    }
+}

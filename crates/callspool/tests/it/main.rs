@@ -1,0 +1,8 @@
+//! The program as a whole, on real sockets and real databases, with the sandbox as the outside world and a clock turned by
+//! hand. Every story runs on SQLite, and on PostgreSQL where `CALLSPOOL_TEST_POSTGRES` names a server.
+
+mod harness;
+
+mod archive_failures;
+mod happy_call;
+mod killed;
