@@ -35,6 +35,8 @@ pub enum Fault {
     Refuse,
     /// Carried out, then the connection is closed without an answer.
     LostReply,
+    /// Carried out as usual after so much real time.
+    Delay(Duration),
     /// No answer until [`Faults::lift`]; then carried out as usual.
     Hang,
     /// The answer stops after so many bytes of its body, until [`Faults::lift`]; then it goes on.

@@ -37,6 +37,10 @@ pub(crate) async fn play<S: Service>(
             drain_answer(service.answer(request).await).await;
             no_answer(&line)
         }
+        Fault::Delay(time) => {
+            tokio::time::sleep(time).await;
+            service.answer(request).await
+        }
         Fault::Hang => {
             tokio::select! {
                 () = lifts.lifted() => service.answer(request).await,

@@ -1,6 +1,8 @@
 //! What the sandbox promises, seen from the wire.
 
 #[cfg(test)]
+mod airtable;
+#[cfg(test)]
 mod callbacks;
 #[cfg(test)]
 mod faults;
