@@ -1,8 +1,19 @@
 //! Archive keys: allocated once under a unique index, before the first byte.
 
+use callspool_domain::recording::{CopyState, Place};
 use callspool_domain::{RecordingSid, Timestamp};
 
-use crate::{Result, Store};
+use crate::db::{Tx, params, statements};
+use crate::{Error, Result, Store, calls};
+
+statements! {
+    KEY: "copies" = "SELECT object_key FROM copies WHERE recording_sid = $1 AND place = $2";
+    ALLOCATE: "copies" = "INSERT INTO copies (recording_sid, place, state, object_key, created_at) \
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    IS_TAKEN: "copies" = "SELECT 1 FROM copies WHERE object_key = $1";
+    REPLACE: "copies" = "UPDATE copies SET object_key = $3 \
+        WHERE recording_sid = $1 AND place = 'archive' AND object_key = $2 AND state = 'allocated'";
+}
 
 impl Store {
     /// The recording's archive key: the one allocated before, else the first free one of `candidates`, now allocated.
@@ -12,8 +23,10 @@ impl Store {
         candidates: Vec<String>,
         now: Timestamp,
     ) -> Result<String> {
-        let _ = (recording, candidates, now);
-        todo!()
+        self.write((recording.clone(), candidates, now), |tx, (recording, candidates, now)| {
+            Box::pin(allocate(tx, recording, candidates, *now))
+        })
+        .await
     }
 
     /// The next free key after `taken`, which was found to hold somebody else's object before any byte of ours.
@@ -25,7 +38,57 @@ impl Store {
         candidates: Vec<String>,
         now: Timestamp,
     ) -> Result<String> {
-        let _ = (recording, taken, candidates, now);
-        todo!()
+        self.write((recording.clone(), taken.to_owned(), candidates, now), |tx, (recording, taken, candidates, now)| {
+            Box::pin(replace(tx, recording, taken, candidates, *now))
+        })
+        .await
     }
+}
+
+async fn allocate(tx: &Tx<'_>, recording: &RecordingSid, candidates: &[String], now: Timestamp) -> Result<String> {
+    calls::lock_of(tx, recording).await?;
+    if let Some(key) = present_key(tx, recording).await? {
+        return Ok(key);
+    }
+    for key in candidates {
+        let values = params![recording, Place::Archive, CopyState::Allocated, key, now];
+        if tx.execute(&ALLOCATE, values).await? == 1 {
+            return Ok(key.clone());
+        }
+    }
+    Err(none_free(candidates))
+}
+
+async fn replace(
+    tx: &Tx<'_>,
+    recording: &RecordingSid,
+    taken: &str,
+    candidates: &[String],
+    now: Timestamp,
+) -> Result<String> {
+    calls::lock_of(tx, recording).await?;
+    match present_key(tx, recording).await? {
+        Some(key) if key != taken => return Ok(key),
+        Some(_) => {}
+        None => return allocate(tx, recording, candidates, now).await,
+    }
+    // Candidates come in order of preference; those up to the taken one have been looked at.
+    let tried = candidates.iter().position(|key| key == taken).map_or(0, |at| at + 1);
+    for key in candidates.iter().skip(tried) {
+        // Should somebody take it in between, the unique index lets this body run again.
+        if !tx.exists(&IS_TAKEN, params![key]).await?
+            && tx.execute(&REPLACE, params![recording, taken, key]).await? == 1
+        {
+            return Ok(key.clone());
+        }
+    }
+    Err(none_free(candidates))
+}
+
+async fn present_key(tx: &Tx<'_>, recording: &RecordingSid) -> Result<Option<String>> {
+    tx.optional(&KEY, params![recording, Place::Archive], |row| row.get(0)).await
+}
+
+fn none_free(candidates: &[String]) -> Error {
+    Error::KeysTaken(candidates.last().cloned().unwrap_or_default())
 }

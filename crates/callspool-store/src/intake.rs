@@ -1,9 +1,32 @@
 //! Intake: what the outside says about a recording becomes facts, durable when the function returns.
+//!
+//! Guarantee: repeats and disorder are harmless. A recording moves only towards a more final word of the provider, other
+//! facts are filled in where they were empty, and a recording that hung under a placeholder moves to its call when that is
+//! known.
 
-use callspool_domain::recording::Announcement;
-use callspool_domain::{JobId, Source, Timestamp};
+use std::sync::Arc;
 
-use crate::{Result, Store};
+use callspool_domain::recording::{Announcement, Status};
+use callspool_domain::{CallSid, JobId, Policy, Source, Timestamp};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::calls::{self, Met};
+use crate::db::{Tx, params, statements};
+use crate::events::{self, NewEvent, kind};
+use crate::facts::{self, Facts};
+use crate::planning::replan;
+use crate::ties::{TiedBy, tie};
+use crate::{Result, Store, counters};
+
+statements! {
+    KEEP_CALLBACK: "callbacks" = "INSERT INTO callbacks (digest, recording_sid, received_at, fields) \
+        VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO NOTHING";
+    MOVE: "recordings" = "UPDATE recordings SET call_sid = $2 WHERE recording_sid = $1";
+    JOB_OF: "calls" = "SELECT job_id, tied_by FROM calls WHERE call_sid = $1";
+    FORGET_PLACEHOLDER: "calls" = "DELETE FROM calls WHERE call_sid = $1 \
+        AND NOT EXISTS (SELECT 1 FROM recordings WHERE recordings.call_sid = calls.call_sid)";
+}
 
 /// One recording status callback whose signature has been verified.
 #[derive(Debug, Clone)]
@@ -21,20 +44,169 @@ pub struct Callback {
 /// What became of an announcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recorded {
-    /// False where exactly this callback was stored before.
+    /// False where it told nothing new: exactly this callback was stored before, or this recording was known.
     pub new: bool,
+}
+
+/// An announcement with everything that came along.
+struct Intake {
+    announcement: Announcement,
+    job: Option<JobId>,
+    source: Option<Source>,
+    raw: Option<Raw>,
+    policy: Arc<Policy>,
+}
+
+/// A callback as it is kept: once, by its digest.
+struct Raw {
+    digest: String,
+    fields: String,
 }
 
 impl Store {
     /// Stores one callback and everything that follows from it; durable on `Ok`. Repeats and disorder are harmless.
     pub async fn record_callback(&self, callback: Callback, now: Timestamp) -> Result<Recorded> {
-        let _ = (callback, now);
-        todo!()
+        let Callback { announcement, job, source, fields } = callback;
+        // Hashed and written out here, so that the writer's time goes to SQL alone.
+        let fields = json!({ "job": job, "source": source, "fields": fields }).to_string();
+        let raw = Raw { digest: hex::encode(Sha256::digest(&fields)), fields };
+        let policy = self.shared_policy();
+        let intake = Intake { announcement, job, source, raw: Some(raw), policy };
+        self.write((intake, now), |tx, (intake, now)| Box::pin(take_in(tx, intake, *now))).await
     }
 
     /// The same for a resource that was fetched from the provider: no callback is stored.
     pub async fn announce(&self, announcement: Announcement, now: Timestamp) -> Result<Recorded> {
-        let _ = (announcement, now);
-        todo!()
+        let intake = Intake { announcement, job: None, source: None, raw: None, policy: self.shared_policy() };
+        self.write((intake, now), |tx, (intake, now)| Box::pin(take_in(tx, intake, *now))).await
     }
+}
+
+async fn take_in(tx: &Tx<'_>, intake: &Intake, now: Timestamp) -> Result<Recorded> {
+    let announcement = &intake.announcement;
+    if let Some(raw) = &intake.raw {
+        let values = params![&raw.digest, &announcement.recording, now, &raw.fields];
+        if tx.execute(&KEEP_CALLBACK, values).await? == 0 {
+            return Ok(Recorded { new: false });
+        }
+    }
+    let (call, known) = lock_call(tx, intake, now).await?;
+    let is_known = known.is_some();
+    match known {
+        None => add(tx, announcement, &call, now).await?,
+        Some(known) => update(tx, announcement, &call, known, now).await?,
+    }
+    if let Some(job) = &intake.job {
+        // Where the call stays with another job, the provider's callback is still welcome.
+        tie(tx, &call, job, TiedBy::Callback, now).await?;
+    }
+    replan(tx, &intake.policy, &call, now).await?;
+    Ok(Recorded { new: intake.raw.is_some() || !is_known })
+}
+
+/// Finds the call the recording belongs under from now on, creates it if need be, and locks it. What is known of the
+/// recording is read under that lock.
+async fn lock_call(tx: &Tx<'_>, intake: &Intake, now: Timestamp) -> Result<(CallSid, Option<Facts>)> {
+    let Announcement { recording, account, call, duration_seconds, .. } = &intake.announcement;
+    let known = facts::known(tx, recording).await?;
+    let before = known.as_ref().map(|known| known.call.clone());
+    let call = before.iter().fold(call, |named, before| better_known(before, named)).clone();
+    let met = Met { account: Some(account), source: intake.source.as_ref(), duration_seconds: *duration_seconds };
+    // Two rows are always locked in the order of their ids.
+    if let Some(placeholder) = before.as_ref().filter(|before| **before < call) {
+        calls::lock(tx, placeholder).await?;
+    }
+    calls::know(tx, &call, met, now).await?;
+    if let Some(placeholder) = before.as_ref().filter(|before| **before > call) {
+        calls::lock(tx, placeholder).await?;
+    }
+    if !tx.is_postgres() {
+        return Ok((call, known));
+    }
+    let known = facts::known(tx, recording).await?;
+    if known.as_ref().map(|known| &known.call) != before.as_ref() {
+        return Err(tx.raced("recordings"));
+    }
+    Ok((call, known))
+}
+
+/// A call beats a conference beats the recording itself; what is known stays where both are alike.
+fn better_known<'a>(before: &'a CallSid, named: &'a CallSid) -> &'a CallSid {
+    let rank = |call: &CallSid| ["RE", "CF", "CA"].iter().position(|prefix| call.as_str().starts_with(prefix));
+    if rank(named) > rank(before) { named } else { before }
+}
+
+async fn add(tx: &Tx<'_>, announcement: &Announcement, call: &CallSid, now: Timestamp) -> Result<()> {
+    let facts = Facts::first(announcement, call.clone(), now);
+    if !facts::insert(tx, &announcement.recording, &facts).await? {
+        return Err(tx.raced("recordings"));
+    }
+    counters::moved(tx, &announcement.recording, None, facts.status).await?;
+    let data = json!({ "provider_status": facts.provider_status.as_str(), "account_sid": facts.account });
+    tell(tx, announcement, call, kind::RECORDING_ANNOUNCED, data, now).await?;
+    tell_settled(tx, announcement, call, &facts, now).await
+}
+
+async fn update(tx: &Tx<'_>, announcement: &Announcement, call: &CallSid, known: Facts, now: Timestamp) -> Result<()> {
+    if known.call != *call {
+        move_to(tx, announcement, &known.call, call, now).await?;
+    }
+    let facts = known.clone().with(announcement, call.clone());
+    if facts == known {
+        return Ok(());
+    }
+    facts::update(tx, &announcement.recording, &facts).await?;
+    if facts.provider_status != known.provider_status {
+        let data = json!({ "from": known.provider_status.as_str(), "to": facts.provider_status.as_str() });
+        tell(tx, announcement, call, kind::RECORDING_STATUS, data, now).await?;
+    }
+    if facts.status != known.status {
+        counters::moved(tx, &announcement.recording, Some(known.status), facts.status).await?;
+        tell_settled(tx, announcement, call, &facts, now).await?;
+    }
+    Ok(())
+}
+
+/// The call of a recording without one is known now: the recording moves, and takes its job along.
+async fn move_to(
+    tx: &Tx<'_>,
+    announcement: &Announcement,
+    placeholder: &CallSid,
+    call: &CallSid,
+    now: Timestamp,
+) -> Result<()> {
+    tx.execute(&MOVE, params![&announcement.recording, call]).await?;
+    let tied = tx.optional(&JOB_OF, params![placeholder], |row| Ok((row.get(0)?, row.get(1)?))).await?;
+    if let Some((Some(job), Some(by))) = tied {
+        tie(tx, call, &job, by, now).await?;
+    }
+    tx.execute(&FORGET_PLACEHOLDER, params![placeholder]).await?;
+    tell(tx, announcement, call, kind::RECORDING_MOVED, json!({ "from": placeholder }), now).await
+}
+
+async fn tell_settled(
+    tx: &Tx<'_>,
+    announcement: &Announcement,
+    call: &CallSid,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<()> {
+    if facts.status == Status::Announced {
+        return Ok(());
+    }
+    let data = json!({ "status": facts.status, "reason": facts.reason });
+    tell(tx, announcement, call, kind::RECORDING_SETTLED, data, now).await
+}
+
+async fn tell(
+    tx: &Tx<'_>,
+    announcement: &Announcement,
+    call: &CallSid,
+    kind: &'static str,
+    data: serde_json::Value,
+    now: Timestamp,
+) -> Result<()> {
+    let recording = Some(announcement.recording.clone());
+    let event = NewEvent { kind, recording, call: Some(call.clone()), data, ..NewEvent::default() };
+    events::add(tx, &event, now).await
 }

@@ -6,15 +6,23 @@
 
 mod accept;
 mod archive_keys;
+mod calls;
+#[doc(hidden)]
+pub mod catalogue;
 mod counters;
+mod db;
 mod error;
 mod events;
+mod facts;
 mod intake;
 mod jobs;
 mod limits;
 mod lines;
 mod lists;
 mod meta;
+mod migrations;
+mod planning;
+mod postman;
 mod recordings;
 mod steps;
 mod store;
@@ -22,13 +30,14 @@ mod ties;
 mod tokens;
 
 pub use accept::Accepted;
+pub use calls::CallRow;
 pub use counters::Stats;
 pub use error::{Error, Result};
 pub use events::{EventFilter, EventRow, NewEvent, kind};
 pub use intake::{Callback, Recorded};
 pub use jobs::JobRow;
 pub use lines::OwedLine;
-pub use lists::{CallCursor, CallFilter, CallRow, JobCursor, RecordingCursor, RecordingFilter};
+pub use lists::{CallCursor, CallFilter, JobCursor, RecordingCursor, RecordingFilter};
 pub use recordings::{ArchiveRow, RecordingRow, ReleaseView};
 pub use steps::fail::BadMedia;
 pub use steps::finish::{Archived, ProviderAnswer, Receipt, VerifiedBy};

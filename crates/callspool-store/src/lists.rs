@@ -1,12 +1,16 @@
 //! Lists for the page and the API: newest first, in pages that cost the same however long the list is.
 
 use callspool_domain::recording::Status;
-use callspool_domain::{AccountSid, CallSid, JobId, RecordingSid, Source, Timestamp};
+use callspool_domain::{AccountSid, CallSid, JobId, RecordingSid, Timestamp};
 
-use crate::jobs::JobRow;
-use crate::recordings::RecordingRow;
-use crate::ties::TiedBy;
+use crate::calls::{CallRow, read_call};
+use crate::db::{Statement, Value};
+use crate::jobs::{JobRow, read_job};
+use crate::recordings::{RecordingRow, read_recording, recording_columns};
 use crate::{Result, Store};
+
+/// The longest page.
+const PAGE: u32 = 1000;
 
 /// Which recordings; the default is all.
 #[derive(Debug, Clone, Default)]
@@ -61,27 +65,6 @@ pub struct JobCursor {
     pub job: JobId,
 }
 
-/// A call as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallRow {
-    /// Its id, or the placeholder's.
-    pub sid: CallSid,
-    /// Its account, once a recording told.
-    pub account: Option<AccountSid>,
-    /// The call it is a leg of.
-    pub parent: Option<CallSid>,
-    /// The job it belongs to.
-    pub job: Option<JobId>,
-    /// Who said so.
-    pub tied_by: Option<TiedBy>,
-    /// Who made its recordings, in the customer's words.
-    pub source: Source,
-    /// Whole seconds.
-    pub duration_seconds: Option<u64>,
-    /// When it became known.
-    pub created_at: Timestamp,
-}
-
 impl Store {
     /// A page of recordings, at most 1000.
     pub async fn list_recordings(
@@ -90,25 +73,122 @@ impl Store {
         after: Option<RecordingCursor>,
         limit: u32,
     ) -> Result<Vec<RecordingRow>> {
-        let _ = (filter, after, limit);
-        todo!()
+        self.read((filter, after, limit), |tx, (filter, after, limit)| {
+            Box::pin(async move {
+                let (statement, values) = recordings_query(filter, after.as_ref(), *limit);
+                tx.rows(&statement, &values, read_recording).await
+            })
+        })
+        .await
     }
 
     /// A page of calls, at most 1000.
     pub async fn list_calls(&self, filter: CallFilter, after: Option<CallCursor>, limit: u32) -> Result<Vec<CallRow>> {
-        let _ = (filter, after, limit);
-        todo!()
+        self.read((filter, after, limit), |tx, (filter, after, limit)| {
+            Box::pin(async move {
+                let (statement, values) = calls_query(filter, after.as_ref(), *limit);
+                tx.rows(&statement, &values, read_call).await
+            })
+        })
+        .await
     }
 
     /// A page of jobs, at most 1000.
     pub async fn list_jobs(&self, after: Option<JobCursor>, limit: u32) -> Result<Vec<JobRow>> {
-        let _ = (after, limit);
-        todo!()
+        self.read((after, limit), |tx, (after, limit)| {
+            Box::pin(async move {
+                let (statement, values) = jobs_query(after.as_ref(), *limit);
+                tx.rows(&statement, &values, read_job).await
+            })
+        })
+        .await
+    }
+}
+
+/// A list's text and its parameters, as they come together.
+struct Query<'v> {
+    text: String,
+    values: Vec<Value<'v>>,
+}
+
+impl<'v> Query<'v> {
+    fn new(select: &str) -> Self {
+        Self { text: select.to_owned(), values: Vec::new() }
     }
 
-    /// One call.
-    pub async fn call(&self, call: &CallSid) -> Result<Option<CallRow>> {
-        let _ = call;
-        todo!()
+    /// Narrows the list by `condition`, in which each `?` stands for the next value.
+    fn narrow<const N: usize>(&mut self, condition: &str, values: [Value<'v>; N]) {
+        self.text.push_str(if self.values.is_empty() { " WHERE " } else { " AND " });
+        let mut parts = condition.split('?');
+        self.text.push_str(parts.next().unwrap_or_default());
+        for (value, rest) in values.into_iter().zip(parts) {
+            self.values.push(value);
+            self.text.push_str(&format!("${}{rest}", self.values.len()));
+        }
     }
+
+    fn newest_first(mut self, table: &'static str, order: &str, limit: u32) -> (Statement, Vec<Value<'v>>) {
+        self.values.push(Value::from(limit.min(PAGE)));
+        self.text.push_str(&format!(" ORDER BY {order} LIMIT ${}", self.values.len()));
+        (Statement::dynamic(table, self.text), self.values)
+    }
+}
+
+pub(crate) fn recordings_query<'v>(
+    filter: &'v RecordingFilter,
+    after: Option<&'v RecordingCursor>,
+    limit: u32,
+) -> (Statement, Vec<Value<'v>>) {
+    let RecordingFilter { status, provider_status, call, job, account, since, until } = filter;
+    let mut query = Query::new(recording_columns!());
+    if let Some(status) = status {
+        query.narrow("r.status = ?", [(*status).into()]);
+    }
+    if let Some(word) = provider_status {
+        query.narrow("r.provider_status = ?", [word.into()]);
+    }
+    if let Some(call) = call {
+        query.narrow("r.call_sid = ?", [call.into()]);
+    }
+    if let Some(job) = job {
+        query.narrow("r.call_sid IN (SELECT call_sid FROM calls WHERE job_id = ?)", [job.into()]);
+    }
+    if let Some(account) = account {
+        query.narrow("r.account_sid = ?", [account.into()]);
+    }
+    if let Some(since) = since {
+        query.narrow("r.announced_at >= ?", [(*since).into()]);
+    }
+    if let Some(until) = until {
+        query.narrow("r.announced_at < ?", [(*until).into()]);
+    }
+    if let Some(RecordingCursor { announced_at, recording }) = after {
+        query.narrow("(r.announced_at, r.recording_sid) < (?, ?)", [(*announced_at).into(), recording.into()]);
+    }
+    query.newest_first("recordings", "r.announced_at DESC, r.recording_sid DESC", limit)
+}
+
+pub(crate) fn calls_query<'v>(
+    filter: &'v CallFilter,
+    after: Option<&'v CallCursor>,
+    limit: u32,
+) -> (Statement, Vec<Value<'v>>) {
+    let mut query = Query::new(
+        "SELECT call_sid, account_sid, parent_sid, job_id, tied_by, source, duration_seconds, created_at FROM calls",
+    );
+    if let Some(job) = &filter.job {
+        query.narrow("job_id = ?", [job.into()]);
+    }
+    if let Some(CallCursor { created_at, call }) = after {
+        query.narrow("(created_at, call_sid) < (?, ?)", [(*created_at).into(), call.into()]);
+    }
+    query.newest_first("calls", "created_at DESC, call_sid DESC", limit)
+}
+
+pub(crate) fn jobs_query(after: Option<&JobCursor>, limit: u32) -> (Statement, Vec<Value<'_>>) {
+    let mut query = Query::new("SELECT job_id, record_id, job_history, url, created_at FROM jobs");
+    if let Some(JobCursor { created_at, job }) = after {
+        query.narrow("(created_at, job_id) < (?, ?)", [(*created_at).into(), job.into()]);
+    }
+    query.newest_first("jobs", "created_at DESC, job_id DESC", limit)
 }

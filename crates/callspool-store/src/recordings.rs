@@ -6,8 +6,30 @@ use callspool_domain::plan::{CallView, RecordingView};
 use callspool_domain::recording::{CopyState, ProviderStatus, Status, Track};
 use callspool_domain::{AccountSid, CallSid, JobId, RecordingSid, Source, Timestamp};
 
+use crate::db::value::Column;
+use crate::db::{FromColumn, Json, Row, Tx, params, statements};
 use crate::steps::finish::VerifiedBy;
-use crate::{Result, Store};
+use crate::{Result, Store, planning};
+
+/// Everything about recordings; a `WHERE` and an order follow. Left joins throughout, so that SQLite walks through the
+/// recordings in the order of the index it is asked for.
+macro_rules! recording_columns {
+    () => {
+        "SELECT r.recording_sid, r.account_sid, r.call_sid, c.job_id, c.source, r.status, r.reason, r.provider_status, \
+         r.provider_source, r.track, r.duration_seconds, r.channels, r.error_code, r.encrypted, r.started_at, \
+         r.announced_at, a.state, a.object_key, a.bytes, a.sha256, a.crc64, a.audio, a.findings, a.verified_at, \
+         a.verified_by, a.accepted_at, p.gone_at, p.bad_sha256, p.bad_since, l.state \
+         FROM recordings r LEFT JOIN calls c ON c.call_sid = r.call_sid \
+         LEFT JOIN copies a ON a.recording_sid = r.recording_sid AND a.place = 'archive' \
+         LEFT JOIN copies p ON p.recording_sid = r.recording_sid AND p.place = 'provider' \
+         LEFT JOIN lines l ON l.job_id = c.job_id AND l.recording_sid = r.recording_sid AND l.event = 'Recording'"
+    };
+}
+pub(crate) use recording_columns;
+
+statements! {
+    GET: "recordings" = concat!(recording_columns!(), " WHERE r.recording_sid = $1");
+}
 
 /// A recording, its copies, its call and its job.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,13 +117,78 @@ pub struct ReleaseView {
 impl Store {
     /// Everything about one recording.
     pub async fn recording(&self, recording: &RecordingSid) -> Result<Option<RecordingRow>> {
-        let _ = recording;
-        todo!()
+        self.read(recording.clone(), |tx, recording| Box::pin(get(tx, recording))).await
     }
 
     /// What the gate looks at; `None` where the recording is not known or has no archive copy.
     pub async fn release_view(&self, recording: &RecordingSid) -> Result<Option<ReleaseView>> {
-        let _ = recording;
-        todo!()
+        self.read(recording.clone(), |tx, recording| Box::pin(release_view(tx, recording))).await
+    }
+}
+
+async fn get(tx: &Tx<'_>, recording: &RecordingSid) -> Result<Option<RecordingRow>> {
+    tx.optional(&GET, params![recording], read_recording).await
+}
+
+async fn release_view(tx: &Tx<'_>, sid: &RecordingSid) -> Result<Option<ReleaseView>> {
+    let Some(row) = get(tx, sid).await? else { return Ok(None) };
+    let (Some(archive), Some(call)) = (row.archive, planning::call_view(tx, &row.call).await?) else { return Ok(None) };
+    let recording = call.recordings.iter().find(|recording| recording.sid == *sid).cloned();
+    Ok(recording.map(|recording| ReleaseView { call, recording, archive }))
+}
+
+pub(crate) fn read_recording(row: &Row<'_>) -> Result<RecordingRow> {
+    Ok(RecordingRow {
+        sid: row.get(0)?,
+        account: row.get(1)?,
+        call: row.get(2)?,
+        job: row.get(3)?,
+        source: row.get::<Option<Source>>(4)?.unwrap_or_default(),
+        status: row.get(5)?,
+        reason: row.get(6)?,
+        provider_status: row.get(7)?,
+        provider_source: row.get(8)?,
+        track: row.get(9)?,
+        duration_seconds: row.get(10)?,
+        channels: row.get(11)?,
+        error_code: row.get(12)?,
+        encrypted: row.get(13)?,
+        started_at: row.get(14)?,
+        announced_at: row.get(15)?,
+        archive: row.get::<Option<CopyState>>(16)?.map(|state| read_archive(row, state)).transpose()?,
+        provider_gone_at: row.get(26)?,
+        bad_sha256: row.get(27)?,
+        bad_since: row.get(28)?,
+        line: row.get(29)?,
+    })
+}
+
+fn read_archive(row: &Row<'_>, state: CopyState) -> Result<ArchiveRow> {
+    Ok(ArchiveRow {
+        state,
+        object_key: row.get(17)?,
+        bytes: row.get(18)?,
+        sha256: row.get(19)?,
+        crc64: row.get::<Option<Crc64>>(20)?.map(|Crc64(crc)| crc),
+        audio: row.get::<Option<Json<AudioFacts>>>(21)?.map(|Json(audio)| audio),
+        findings: row.get::<Option<Json<Vec<Finding>>>>(22)?.map(|Json(findings)| findings).unwrap_or_default(),
+        verified_at: row.get(23)?,
+        verified_by: row.get(24)?,
+        accepted_at: row.get(25)?,
+    })
+}
+
+/// A checksum needs all 64 bits, which the databases' signed integers don't offer; stored as 16 hexadecimal digits.
+pub(crate) struct Crc64(pub(crate) u64);
+
+impl Crc64 {
+    pub(crate) fn text(&self) -> String {
+        format!("{:016x}", self.0)
+    }
+}
+
+impl FromColumn for Crc64 {
+    fn from_column(column: Column<'_>) -> Option<Self> {
+        if let Column::Text(text) = column { u64::from_str_radix(text, 16).ok().map(Self) } else { None }
     }
 }

@@ -1,12 +1,25 @@
-//! The handle everything goes through.
+//! The handle everything goes through: opening, closing, waking, and the right to work.
 
+use std::fs::{DirBuilder, File, OpenOptions as FileOptions, TryLockError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use callspool_domain::Policy;
+use rusqlite::OpenFlags;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use crate::Result;
+use crate::db::postgres::Postgres;
+use crate::db::signals::Signals;
+use crate::db::sqlite::{self, Sqlite};
+use crate::db::{Body, Db, statements};
+use crate::{Error, Result, meta, migrations, postman, steps};
+
+statements! {
+    PING: "the database" = "SELECT 1";
+}
 
 /// How the database is opened. The defaults are right for production.
 #[derive(Debug, Clone)]
@@ -33,21 +46,52 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Inner {
-    policy: Policy,
+    db: Arc<Db>,
+    signals: Arc<Signals>,
+    policy: Arc<Policy>,
+    /// SQLite: the file beside the database that says who works on it.
+    lock_file: Option<PathBuf>,
+    /// PostgreSQL: who numbers events, and who listens to other nodes.
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
 }
 
 /// The right to work on a SQLite database; ends when dropped, and with the process.
 #[derive(Debug)]
 pub struct WorkLock {
-    _file: Option<std::fs::File>,
+    _file: Option<File>,
 }
 
 impl Store {
     /// Opens `sqlite://path` or `postgres://…`, creates or migrates the schema, and notes a changed policy so that
     /// [`Store::sweep`] plans every call again. Safe with several nodes starting at once.
     pub async fn open(url: &str, policy: Policy, options: OpenOptions) -> Result<Self> {
-        let _ = (url, options);
-        Ok(Self { inner: Arc::new(Inner { policy }) })
+        let signals = Arc::new(Signals::default());
+        let (db, lock_file, tasks) = if let Some(path) = url.strip_prefix("sqlite://") {
+            let path = Path::new(path);
+            create_file(path)?;
+            use_write_ahead_log(path, &options)?;
+            let db = Arc::new(Db::Sqlite(Sqlite::open(path, &options, &signals)?));
+            migrations::migrate(&db).await?;
+            let mut lock_file = path.as_os_str().to_owned();
+            lock_file.push(".lock");
+            (db, Some(PathBuf::from(lock_file)), Vec::new())
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let db = Arc::new(Db::Postgres(Postgres::new(url, &options, &signals)?));
+            migrations::migrate(&db).await?;
+            let tasks = postman::start(&db, &signals);
+            (db, None, tasks)
+        } else {
+            return Err(Error::Url("must begin with sqlite:// or postgres://".to_owned()));
+        };
+        let store = Self { inner: Arc::new(Inner { db, signals, policy: Arc::new(policy), lock_file, tasks }) };
+        meta::adopt_policy(&store).await?;
+        Ok(store)
     }
 
     /// What the configuration decides.
@@ -55,28 +99,103 @@ impl Store {
         &self.inner.policy
     }
 
-    /// Commits what is under way and stops; every later call on any clone fails with `Unavailable`.
-    pub async fn close(self) {}
+    /// Commits what is under way and stops; every later call on any clone fails with [`Error::Unavailable`].
+    pub async fn close(self) {
+        self.inner.tasks.iter().for_each(JoinHandle::abort);
+        self.inner.db.close().await;
+    }
 
-    /// Takes the right to work. SQLite: the operating system's lock on `<database>.lock`, which the kernel frees on death;
-    /// leases of earlier processes are void at once. PostgreSQL: nothing to take, nodes share the work.
+    /// Takes the right to work, as `node`. SQLite: the operating system's lock on `<database>.lock`, which the kernel frees
+    /// on death; leases of earlier processes are void at once. PostgreSQL: nothing to take, nodes share the work.
     pub async fn begin_work(&self, node: &str) -> Result<WorkLock> {
-        let _ = node;
-        Ok(WorkLock { _file: None })
+        let Some(path) = &self.inner.lock_file else { return Ok(WorkLock { _file: None }) };
+        let file = take_lock(path, node)?;
+        self.write((), |tx, ()| Box::pin(steps::claim::void_leases(tx))).await?;
+        Ok(WorkLock { _file: Some(file) })
     }
 
     /// Changes after each commit, here or on another node, that may have made a step due. A hint: combine it with a poll.
     pub fn steps_changed(&self) -> watch::Receiver<u64> {
-        watch::channel(0).1
+        self.inner.signals.watch_steps()
     }
 
     /// Changes after each commit, here or on another node, that added an event. A hint: combine it with a poll.
     pub fn events_changed(&self) -> watch::Receiver<u64> {
-        watch::channel(0).1
+        self.inner.signals.watch_events()
     }
 
     /// Succeeds if the database answers.
     pub async fn ping(&self) -> Result<()> {
-        Ok(())
+        self.read((), |tx, ()| Box::pin(async move { tx.exists(&PING, &[]).await.map(drop) })).await
     }
+
+    /// The policy, for bodies that plan.
+    pub(crate) fn shared_policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.inner.policy)
+    }
+
+    pub(crate) async fn write<A, T>(&self, args: A, body: Body<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.inner.db.write(args, body).await
+    }
+
+    pub(crate) async fn read<A, T>(&self, args: A, body: Body<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.inner.db.read(args, body).await
+    }
+
+    /// Makes what this node has committed visible to readers of events.
+    pub(crate) async fn number_events(&self) -> Result<()> {
+        postman::number_waiting(&self.inner.db).await.map(drop)
+    }
+}
+
+/// Creates the database file and its folder, readable by nobody else.
+fn create_file(path: &Path) -> Result<()> {
+    let fault = |what: &Path, error: &std::io::Error| Error::Unavailable(format!("{}: {error}", what.display()));
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder).map_err(|error| fault(folder, &error))?;
+    }
+    private_file().open(path).map(drop).map_err(|error| fault(path, &error))
+}
+
+fn private_file() -> FileOptions {
+    let mut options = FileOptions::new();
+    options.create(true).read(true).write(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn use_write_ahead_log(path: &Path, options: &OpenOptions) -> Result<()> {
+    let connection = sqlite::connect(path, options, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
+    match mode {
+        Ok(mode) if mode == "wal" => Ok(()),
+        Ok(mode) => Err(Error::Unavailable(format!("SQLite can't use a write-ahead log here (journal mode {mode})"))),
+        Err(error) => Err(Error::Unavailable(error.to_string())),
+    }
+}
+
+fn take_lock(path: &Path, node: &str) -> Result<File> {
+    let fault = |error: std::io::Error| Error::Unavailable(format!("{}: {error}", path.display()));
+    let mut file = private_file().open(path).map_err(fault)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::Locked(path.display().to_string())),
+        Err(TryLockError::Error(error)) => return Err(fault(error)),
+    }
+    // For whoever looks into the file; the lock itself is the kernel's.
+    file.set_len(0).and_then(|()| writeln!(file, "{node}")).map_err(fault)?;
+    Ok(file)
 }

@@ -1,8 +1,20 @@
 //! Which job a call belongs to: `PUT` beats `?job=` beats look-up, and no line is ever taken from a job.
 
-use callspool_domain::{CallSid, JobId, Timestamp};
+use callspool_domain::{CallSid, JobId, Policy, Timestamp};
+use serde_json::json;
 
-use crate::{Result, Store};
+use crate::calls::{self, Met};
+use crate::db::{Tx, params, statements, value};
+use crate::events::{self, NewEvent, kind};
+use crate::planning::replan;
+use crate::{Result, Store, jobs};
+
+statements! {
+    TIE: "calls" = "SELECT job_id, tied_by FROM calls WHERE call_sid = $1";
+    LINE_ELSEWHERE: "lines" = "SELECT l.job_id FROM recordings r JOIN lines l ON l.recording_sid = r.recording_sid \
+        WHERE r.call_sid = $1 AND l.job_id <> $2 ORDER BY l.job_id LIMIT 1";
+    SET: "calls" = "UPDATE calls SET job_id = $2, tied_by = $3 WHERE call_sid = $1";
+}
 
 /// Who says which job a call belongs to, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +26,24 @@ pub enum TiedBy {
     /// `PUT /api/v1/calls/{call}`.
     Put,
 }
+
+impl TiedBy {
+    /// The stored name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LookUp => "look-up",
+            Self::Callback => "callback",
+            Self::Put => "put",
+        }
+    }
+
+    /// Reads the stored name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::LookUp, Self::Callback, Self::Put].into_iter().find(|by| by.as_str() == name)
+    }
+}
+
+value::names!(TiedBy);
 
 /// What became of a tie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +62,53 @@ pub enum Tied {
 impl Store {
     /// Ties a call to a job; creates the call where it is not known yet.
     pub async fn tie_call(&self, call: &CallSid, job: &JobId, by: TiedBy, now: Timestamp) -> Result<Tied> {
-        let _ = (call, job, by, now);
-        todo!()
+        let args = (call.clone(), job.clone(), by, self.shared_policy(), now);
+        self.write(args, |tx, (call, job, by, policy, now)| Box::pin(tie_and_plan(tx, call, job, *by, policy, *now)))
+            .await
     }
+}
+
+async fn tie_and_plan(
+    tx: &Tx<'_>,
+    call: &CallSid,
+    job: &JobId,
+    by: TiedBy,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Tied> {
+    calls::know(tx, call, Met::default(), now).await?;
+    let tied = tie(tx, call, job, by, now).await?;
+    replan(tx, policy, call, now).await?;
+    Ok(tied)
+}
+
+/// Ties a call whose row is locked. The plan is the caller's.
+pub(crate) async fn tie(tx: &Tx<'_>, call: &CallSid, job: &JobId, by: TiedBy, now: Timestamp) -> Result<Tied> {
+    let standing = tx.optional(&TIE, params![call], |row| Ok((row.get(0)?, row.get(1)?))).await?;
+    let (before, before_by): (Option<JobId>, Option<TiedBy>) = standing.unwrap_or((None, None));
+    match before {
+        Some(before) if before == *job => {
+            if before_by < Some(by) {
+                tx.execute(&SET, params![call, job, by]).await?;
+            }
+            return Ok(Tied::Same);
+        }
+        // Of two equal words the first stays, but who puts again means it.
+        Some(before) if by < TiedBy::Put && before_by >= Some(by) => return Ok(Tied::Conflict { job: before }),
+        _ => {}
+    }
+    if let Some(job) = tx.optional(&LINE_ELSEWHERE, params![call, job], |row| row.get(0)).await? {
+        return Ok(Tied::Conflict { job });
+    }
+    jobs::know(tx, job, now).await?;
+    tx.execute(&SET, params![call, job, by]).await?;
+    let event = NewEvent {
+        kind: if by == TiedBy::LookUp { kind::JOB_FOUND } else { kind::CALL_TIED },
+        call: Some(call.clone()),
+        job: Some(job.clone()),
+        data: json!({ "by": by.as_str() }),
+        ..NewEvent::default()
+    };
+    events::add(tx, &event, now).await?;
+    Ok(Tied::New)
 }

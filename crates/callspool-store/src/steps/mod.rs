@@ -4,6 +4,7 @@
 //! with the facts that follow from it.
 
 pub(crate) mod claim;
+pub(crate) mod close;
 pub(crate) mod fail;
 pub(crate) mod finish;
 pub(crate) mod queue;
@@ -12,6 +13,9 @@ pub(crate) mod services;
 pub(crate) mod sweep;
 
 use callspool_domain::{Code, StepName, Subject, Timestamp};
+
+use crate::db::Row;
+use crate::{Error, Result};
 
 /// The right to end one attempt of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -39,4 +43,15 @@ pub struct Claimed {
     pub misses: u32,
     /// When its job was not found first.
     pub first_miss_at: Option<Timestamp>,
+}
+
+/// A step's id: its name and its subject's id. A name has one kind of subject, so that says it all.
+pub(crate) fn step_id(name: StepName, subject: &Subject) -> String {
+    format!("{name}/{}", subject.id())
+}
+
+/// Reads a subject from its two columns.
+pub(crate) fn read_subject(row: &Row<'_>, kind: usize, id: usize) -> Result<Subject> {
+    let (kind, id): (String, String) = (row.get(kind)?, row.get(id)?);
+    Subject::parse(&kind, &id).ok_or(Error::Inconsistent { table: "steps", column: "subject_id".to_owned(), row: id })
 }

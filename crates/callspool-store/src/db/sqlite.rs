@@ -1,0 +1,264 @@
+//! SQLite: one writing thread that commits many bodies at once, and a few reading threads beside it.
+//!
+//! Guarantee: nobody is answered before the COMMIT that holds his changes has succeeded with fsync. Each body has its own
+//! savepoint, so that one that fails takes nothing along; a COMMIT that fails, or a transaction that SQLite has rolled back
+//! by itself (disk full), fails everyone in it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use futures::FutureExt as _;
+use rusqlite::OpenFlags;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Body;
+use super::signals::{News, Signals};
+use super::statement::Statement;
+use super::tx::{Connection, Tx, sqlite_fault};
+use crate::{Error, OpenOptions, Result};
+
+/// The most bodies in one commit.
+const GROUP: usize = 128;
+/// How many bodies wait for a thread before callers wait for a place.
+const QUEUE: usize = 1024;
+/// More than there are statements; dynamic lists make up the rest.
+const PREPARED: usize = 256;
+
+const CONTROL: Statement = Statement::new("the transaction", "");
+
+/// A body on its way to a thread: run on a connection, or refused with the reason.
+type Job = Box<dyn FnOnce(Result<&Mutex<Connection>, &str>) -> Option<Ran> + Send>;
+
+/// A body that has run, and whom to tell whether it is committed.
+struct Ran {
+    kept: bool,
+    news: News,
+    answer: Box<dyn FnOnce(Result<(), &str>) + Send>,
+}
+
+enum Message {
+    Run(Job),
+    Stop,
+}
+
+/// An open SQLite database.
+pub(crate) struct Sqlite {
+    writer: mpsc::Sender<Message>,
+    readers: mpsc::Sender<Message>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sqlite")
+    }
+}
+
+impl Sqlite {
+    /// Opens a database whose schema is there, and starts its threads.
+    pub(crate) fn open(path: &Path, options: &OpenOptions, signals: &Arc<Signals>) -> Result<Self> {
+        let (writer, mut writes) = mpsc::channel(QUEUE);
+        let (readers, reads) = mpsc::channel(QUEUE);
+        let reads = Arc::new(Mutex::new(reads));
+        let mut threads = Vec::new();
+        let connection = Mutex::new(Connection::new(connect(path, options, OpenFlags::SQLITE_OPEN_READ_WRITE)?));
+        let signals = Arc::clone(signals);
+        threads.push(spawn("store-writer", move || write_groups(&connection, &mut writes, &signals))?);
+        for _ in 0..options.readers.max(1) {
+            let connection = Mutex::new(Connection::new(connect(path, options, OpenFlags::SQLITE_OPEN_READ_ONLY)?));
+            let reads = Arc::clone(&reads);
+            threads.push(spawn("store-reader", move || read_one_by_one(&connection, &reads))?);
+        }
+        Ok(Self { writer, readers, threads: Mutex::new(threads) })
+    }
+
+    pub(super) async fn write<A, T>(&self, args: A, body: Body<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        send(&self.writer, args, body).await
+    }
+
+    pub(super) async fn read<A, T>(&self, args: A, body: Body<A, T>) -> Result<T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        send(&self.readers, args, body).await
+    }
+
+    /// Lets every thread end what it has begun, and waits for them.
+    pub(super) async fn close(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        // A thread that is gone already needs no word.
+        self.writer.send(Message::Stop).await.unwrap_or_default();
+        for _ in 1..threads.len() {
+            self.readers.send(Message::Stop).await.unwrap_or_default();
+        }
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+        joined.await.unwrap_or_default();
+    }
+}
+
+/// A connection with the settings every one of ours has.
+pub(crate) fn connect(path: &Path, options: &OpenOptions, access: OpenFlags) -> Result<rusqlite::Connection> {
+    let open = || {
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = rusqlite::Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(options.busy_timeout)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.set_prepared_statement_cache_capacity(PREPARED);
+        Ok(connection)
+    };
+    open().map_err(|error: rusqlite::Error| sqlite_fault(&CONTROL, &error))
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map_err(|error| Error::Unavailable(format!("no thread for the database: {error}")))
+}
+
+async fn send<A, T>(to: &mpsc::Sender<Message>, args: A, body: Body<A, T>) -> Result<T>
+where
+    A: Send + Sync + 'static,
+    T: Send + 'static,
+{
+    let stopped = || Error::Unavailable("the store is closed".to_owned());
+    let (answer, answered) = oneshot::channel();
+    let job: Job = Box::new(move |connection| match connection {
+        Ok(connection) => {
+            let (outcome, news) = run(connection, &args, body);
+            let kept = outcome.is_ok();
+            let answer = Box::new(move |committed: Result<(), &str>| {
+                let outcome = committed.map_err(|why| Error::Unavailable(why.to_owned())).and(outcome);
+                // Whoever asked may have gone; what is committed stays committed.
+                answer.send(outcome).unwrap_or_default();
+            });
+            Some(Ran { kept, news, answer })
+        }
+        Err(why) => {
+            answer.send(Err(Error::Unavailable(why.to_owned()))).unwrap_or_default();
+            None
+        }
+    });
+    to.send(Message::Run(job)).await.map_err(|_| stopped())?;
+    answered.await.map_err(|_| stopped())?
+}
+
+/// Runs a body to its end; it has nothing to wait for.
+fn run<A, T>(connection: &Mutex<Connection>, args: &A, body: Body<A, T>) -> (Result<T>, News) {
+    let tx = Tx::sqlite(connection);
+    let outcome = match catch_unwind(AssertUnwindSafe(|| body(&tx, args).now_or_never())) {
+        Ok(Some(outcome)) => outcome,
+        Ok(None) => Err(Error::Defect("a body waited for something else than SQL".to_owned())),
+        Err(_) => Err(Error::Defect("a body panicked".to_owned())),
+    };
+    (outcome, tx.news)
+}
+
+fn write_groups(connection: &Mutex<Connection>, jobs: &mut mpsc::Receiver<Message>, signals: &Signals) {
+    let mut stopping = false;
+    while !stopping {
+        let Some(Message::Run(first)) = jobs.blocking_recv() else { return };
+        let mut group = Vec::new();
+        let committed = commit_group(connection, first, jobs, &mut group, &mut stopping);
+        if committed.is_ok() {
+            let news = News::default();
+            group.iter().filter(|ran| ran.kept).for_each(|ran| news.add(&ran.news));
+            signals.committed(&news);
+        }
+        for ran in group {
+            (ran.answer)(committed.as_ref().map(|()| ()).map_err(String::as_str));
+        }
+    }
+}
+
+/// Runs the first body and whatever else waits already, and commits them together.
+fn commit_group(
+    connection: &Mutex<Connection>,
+    first: Job,
+    jobs: &mut mpsc::Receiver<Message>,
+    group: &mut Vec<Ran>,
+    stopping: &mut bool,
+) -> Result<(), String> {
+    let mut next = Some(first);
+    if let Err(why) = control(connection, "BEGIN IMMEDIATE") {
+        for _ in 0..GROUP {
+            let Some(job) = next.take() else { break };
+            job(Err(&why));
+            next = waiting(jobs, stopping);
+        }
+        return Err(why);
+    }
+    while let Some(job) = next.take() {
+        if let Err(why) = run_in_savepoint(connection, job, group) {
+            control(connection, "ROLLBACK").unwrap_or_default();
+            return Err(why);
+        }
+        if group.len() < GROUP {
+            next = waiting(jobs, stopping);
+        }
+    }
+    control(connection, "COMMIT").inspect_err(|_| {
+        // It may have been rolled back already; then there is nothing to do.
+        control(connection, "ROLLBACK").unwrap_or_default();
+    })
+}
+
+fn waiting(jobs: &mut mpsc::Receiver<Message>, stopping: &mut bool) -> Option<Job> {
+    match jobs.try_recv() {
+        Ok(Message::Run(job)) => Some(job),
+        Ok(Message::Stop) => {
+            *stopping = true;
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// Fails only where the whole transaction is lost.
+fn run_in_savepoint(connection: &Mutex<Connection>, job: Job, group: &mut Vec<Ran>) -> Result<(), String> {
+    if let Err(why) = control(connection, "SAVEPOINT body") {
+        job(Err(&why));
+        return Err(why);
+    }
+    let kept = job(Ok(connection)).is_none_or(|ran| {
+        group.push(ran);
+        group.last().is_some_and(|ran| ran.kept)
+    });
+    let lost = connection.lock().unwrap_or_else(PoisonError::into_inner).sqlite.is_autocommit();
+    if lost {
+        return Err("SQLite gave the transaction up; is the disk full?".to_owned());
+    }
+    if !kept {
+        control(connection, "ROLLBACK TO body")?;
+    }
+    control(connection, "RELEASE body")
+}
+
+fn control(connection: &Mutex<Connection>, text: &str) -> Result<(), String> {
+    let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut statement = connection.sqlite.prepare_cached(text).map_err(|error| error.to_string())?;
+    statement.execute([]).map(drop).map_err(|error| error.to_string())
+}
+
+fn read_one_by_one(connection: &Mutex<Connection>, jobs: &Mutex<mpsc::Receiver<Message>>) {
+    loop {
+        let message = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        let Some(Message::Run(job)) = message else { return };
+        let began = control(connection, "BEGIN");
+        let ran = job(began.as_ref().map(|()| connection).map_err(String::as_str));
+        // A read has nothing to keep; ending it lets SQLite move its log on.
+        control(connection, "ROLLBACK").unwrap_or_default();
+        if let Some(ran) = ran {
+            (ran.answer)(Ok(()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

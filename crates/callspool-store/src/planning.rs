@@ -1,0 +1,129 @@
+//! The plan inside a transaction: what is stored under a call is read, `callspool_domain::plan` decides, and what it wants
+//! is there when the transaction commits.
+
+use callspool_domain::plan::{ArchiveView, CallView, Ensure, Next, RecordingView, plan};
+use callspool_domain::recording::CopyState;
+use callspool_domain::{CallSid, Policy, Source, StepName, Subject, Timestamp};
+use serde_json::json;
+
+use crate::db::{Row, Tx, params, statements};
+use crate::events::{self, NewEvent, kind};
+use crate::steps::step_id;
+use crate::{Result, lines};
+
+statements! {
+    CALL: "calls" = "SELECT c.call_sid, c.job_id, c.source, c.plan_due_at, s.state FROM calls c \
+        LEFT JOIN steps s ON s.step_id = 'find-job/' || c.call_sid WHERE c.call_sid = $1";
+    RECORDINGS: "recordings" = "SELECT r.recording_sid, r.status, r.provider_status, p.gone_at, \
+        a.state, a.verified_at, a.findings, a.accepted_at, l.state, sa.state, sr.state FROM recordings r \
+        LEFT JOIN copies p ON p.recording_sid = r.recording_sid AND p.place = 'provider' \
+        LEFT JOIN copies a ON a.recording_sid = r.recording_sid AND a.place = 'archive' \
+        LEFT JOIN lines l ON l.job_id = $2 AND l.recording_sid = r.recording_sid AND l.event = 'Recording' \
+        LEFT JOIN steps sa ON sa.step_id = 'archive/' || r.recording_sid \
+        LEFT JOIN steps sr ON sr.step_id = 'release/' || r.recording_sid \
+        WHERE r.call_sid = $1 ORDER BY r.announced_at, r.recording_sid";
+    // Always touches the row, so that on PostgreSQL whoever is about to end this step sees what made us want it.
+    ENSURE: "steps" = "INSERT INTO steps \
+        (step_id, subject_kind, subject_id, name, state, due_at, attempt, failures, jitter, misses, created_at) \
+        VALUES ($1, $2, $3, $4, 'waiting', $5, 0, 0, 0, 0, $6) ON CONFLICT (step_id) DO UPDATE SET \
+        state = 'waiting', due_at = excluded.due_at, failures = 0, misses = 0, first_miss_at = NULL, \
+        code = NULL, detail = NULL, service = NULL WHERE steps.state IN ('done', 'cancelled')";
+    CANCEL: "steps" = "UPDATE steps SET state = 'cancelled' WHERE step_id = $1 AND state IN ('waiting', 'parked')";
+    LOOK_AGAIN_AT: "calls" = "UPDATE calls SET plan_due_at = $2 WHERE call_sid = $1";
+}
+
+/// A call as the plan sees it, and what only this module needs.
+struct Loaded {
+    view: CallView,
+    source: Source,
+    plan_due_at: Option<Timestamp>,
+}
+
+/// Makes true what should happen next to this call. Its row is locked.
+pub(crate) async fn replan(tx: &Tx<'_>, policy: &Policy, call: &CallSid, now: Timestamp) -> Result<()> {
+    let Some(Loaded { view, source, plan_due_at }) = load(tx, call).await? else { return Ok(()) };
+    let plan = plan(&view, policy, now);
+    if let Some(job) = &view.job {
+        for recording in &plan.lines {
+            lines::owe(tx, (call, job, recording), &source, now).await?;
+        }
+    }
+    for wanted in &plan.ensure {
+        ensure(tx, call, wanted, now).await?;
+    }
+    for (subject, name) in &plan.cancel {
+        tx.execute(&CANCEL, params![step_id(*name, subject)]).await?;
+    }
+    let look_at = match plan.next {
+        Next::Settled => None,
+        // An earlier look does no harm, so most plans need not write this.
+        Next::LookAgain(at) => plan_due_at.filter(|due| *due > now && *due <= at).or(Some(at)),
+    };
+    if look_at != plan_due_at {
+        tx.execute(&LOOK_AGAIN_AT, params![call, look_at]).await?;
+    }
+    Ok(())
+}
+
+/// The call and everything under it; `None` where it is not known.
+pub(crate) async fn call_view(tx: &Tx<'_>, call: &CallSid) -> Result<Option<CallView>> {
+    Ok(load(tx, call).await?.map(|loaded| loaded.view))
+}
+
+async fn load(tx: &Tx<'_>, call: &CallSid) -> Result<Option<Loaded>> {
+    let Some(mut loaded) = tx.optional(&CALL, params![call], read_call).await? else { return Ok(None) };
+    loaded.view.recordings = tx.rows(&RECORDINGS, params![call, loaded.view.job.as_ref()], read_recording).await?;
+    Ok(Some(loaded))
+}
+
+fn read_call(row: &Row<'_>) -> Result<Loaded> {
+    Ok(Loaded {
+        view: CallView { sid: row.get(0)?, job: row.get(1)?, find_job: row.get(4)?, recordings: Vec::new() },
+        source: row.get::<Option<Source>>(2)?.unwrap_or_default(),
+        plan_due_at: row.get(3)?,
+    })
+}
+
+fn read_recording(row: &Row<'_>) -> Result<RecordingView> {
+    let findings: Option<String> = row.get(6)?;
+    let archive = row.get::<Option<CopyState>>(4)?.map(|state| -> Result<_> {
+        Ok(ArchiveView {
+            state,
+            verified_at: row.get(5)?,
+            doubtful: findings.is_some_and(|findings| findings != "[]"),
+            accepted: row.get::<Option<Timestamp>>(7)?.is_some(),
+        })
+    });
+    Ok(RecordingView {
+        sid: row.get(0)?,
+        status: row.get(1)?,
+        provider_status: row.get(2)?,
+        provider_copy_gone: row.get::<Option<Timestamp>>(3)?.is_some(),
+        archive: archive.transpose()?,
+        line: row.get(8)?,
+        archive_step: row.get(9)?,
+        release_step: row.get(10)?,
+    })
+}
+
+async fn ensure(tx: &Tx<'_>, call: &CallSid, wanted: &Ensure, now: Timestamp) -> Result<()> {
+    let Ensure { subject, step, due_at } = wanted;
+    let values = params![step_id(*step, subject), subject.kind(), subject.id(), *step, *due_at, now];
+    if tx.execute(&ENSURE, values).await? == 0 {
+        return Ok(());
+    }
+    tx.news.steps();
+    match (step, subject) {
+        (StepName::Release, Subject::Recording(recording)) => {
+            let event = NewEvent {
+                kind: kind::RELEASE_SCHEDULED,
+                recording: Some(recording.clone()),
+                call: Some(call.clone()),
+                data: json!({ "due_at": due_at.rfc3339() }),
+                ..NewEvent::default()
+            };
+            events::add(tx, &event, now).await
+        }
+        _ => Ok(()),
+    }
+}
