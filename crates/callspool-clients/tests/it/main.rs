@@ -10,6 +10,8 @@ mod http;
 mod local;
 mod provider;
 mod raw;
+mod records;
+mod records_faults;
 mod s3;
 mod s3_faults;
 mod world;
