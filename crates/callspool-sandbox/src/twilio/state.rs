@@ -140,6 +140,7 @@ impl World {
     pub(super) fn new(options: TwilioOptions, base_url: &str) -> io::Result<Self> {
         let http = reqwest::Client::builder()
             .no_proxy()
+            .http1_title_case_headers()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(super::callbacks::TIME_OUT)
             .build()

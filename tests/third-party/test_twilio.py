@@ -1,0 +1,150 @@
+"""The official Twilio client, and audio tools, against the sandbox."""
+
+import datetime
+import hashlib
+import http.server
+import io
+import threading
+import unittest
+import urllib.parse
+import wave
+
+import miniaudio
+import mutagen.mp3
+import requests
+from twilio.base.exceptions import TwilioRestException
+from twilio.request_validator import RequestValidator
+from twilio.rest import Client
+
+import sandbox
+
+ACCOUNT, TOKEN, URL = (sandbox.TWILIO[key] for key in ("account", "token", "url"))
+
+
+def client(token=TOKEN):
+    made = Client(ACCOUNT, token)
+    made.api.base_url = URL
+    return made
+
+
+def media(recording, extension, **query):
+    address = f"{URL}/2010-04-01/Accounts/{ACCOUNT}/Recordings/{recording}{extension}"
+    return requests.get(address, params=query, auth=(ACCOUNT, TOKEN), timeout=10)
+
+
+class Recordings(unittest.TestCase):
+    def test_a_list_is_paged_and_filtered_by_date(self):
+        made = [
+            sandbox.command("add_recording", seconds=1, days_ago=days)["recording"]
+            for days in (400, 399, 398, 397, 396)
+        ]
+        day = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=398)
+        recordings = client().recordings
+        before = [one.sid for one in recordings.list(date_created_before=day, page_size=2)]
+        self.assertEqual(before, list(reversed(made[:3])))
+        on = [one.sid for one in recordings.list(date_created=day)]
+        self.assertEqual(on, [made[2]])
+        after = [one.sid for one in recordings.list(date_created_after=day, page_size=1, limit=1000)]
+        self.assertEqual(after[-3:], [made[4], made[3], made[2]])
+
+    def test_a_recording_is_fetched_downloaded_and_deleted(self):
+        added = sandbox.command("add_recording", seconds=3, channels=2)
+        sid = added["recording"]
+        fetched = client().recordings(sid).fetch()
+        self.assertEqual((fetched.duration, fetched.channels, fetched.status), ("3", 2, "completed"))
+        self.assertEqual(fetched.date_created.date(), datetime.datetime.now(datetime.timezone.utc).date())
+        downloaded = media(sid, ".wav")
+        self.assertEqual(downloaded.headers["Content-Type"], "audio/x-wav")
+        self.assertEqual(hashlib.sha256(downloaded.content).hexdigest(), added["sha256"])
+        self.assertTrue(client().recordings(sid).delete())
+        with self.assertRaises(TwilioRestException) as refused:
+            client().recordings(sid).fetch()
+        self.assertEqual((refused.exception.status, refused.exception.code), (404, 20404))
+        deleted = client().recordings(sid).fetch(include_soft_deleted=True)
+        self.assertEqual(deleted.status, "deleted")
+        self.assertEqual(media(sid, "").status_code, 404)
+
+    def test_wrong_credentials_are_refused_in_the_real_words(self):
+        with self.assertRaises(TwilioRestException) as refused:
+            client("wrong").recordings("RE" + "0" * 32).fetch()
+        self.assertEqual((refused.exception.status, refused.exception.code), (401, 20003))
+        self.assertEqual(len(sandbox.unexpected_requests()), 1)
+
+
+class Audio(unittest.TestCase):
+    def test_wav_is_what_its_header_says(self):
+        for channels in (1, 2):
+            sid = sandbox.command("add_recording", seconds=12, channels=channels)["recording"]
+            with wave.open(io.BytesIO(media(sid, "").content)) as audio:
+                self.assertEqual(
+                    (audio.getnchannels(), audio.getframerate(), audio.getsampwidth(), audio.getnframes()),
+                    (channels, 8000, 2, 12 * 8000),
+                )
+
+    def test_mp3_decodes_to_its_length_and_both_voices(self):
+        for channels in (1, 2):
+            sid = sandbox.command("add_recording", seconds=20, channels=channels)["recording"]
+            content = media(sid, ".mp3").content
+            info = mutagen.mp3.MP3(io.BytesIO(content)).info
+            self.assertEqual((info.sample_rate, info.channels, info.bitrate), (8000, channels, 32000))
+            self.assertAlmostEqual(info.length, 20, delta=0.1)
+            self.assertFalse(info.sketchy)
+            decoded = miniaudio.mp3_read_s16(content)
+            self.assertEqual((decoded.sample_rate, decoded.nchannels), (8000, channels))
+            self.assertAlmostEqual(decoded.duration, 20, delta=0.1)
+            for channel in range(channels):
+                samples = decoded.samples[channel::channels]
+                loud, quiet = self.loudness_of_blocks(samples)
+                self.assertGreater(loud, 1000, "a voice")
+                self.assertLess(quiet, 10, "a pause")
+                self.assertLess(max(map(abs, samples)), 32767, "not clipped")
+
+    @staticmethod
+    def loudness_of_blocks(samples):
+        blocks = [samples[at : at + 800] for at in range(0, len(samples) - 800, 800)]
+        peaks = [max(map(abs, block)) for block in blocks]
+        return max(peaks), min(peaks)
+
+    def test_two_channels_of_a_mono_recording_are_refused(self):
+        sid = sandbox.command("add_recording", seconds=1, channels=1)["recording"]
+        refused = media(sid, ".wav", RequestedChannels=2)
+        self.assertEqual(refused.status_code, 400)
+        self.assertIn("<Code>16113</Code>", refused.text)
+
+
+class Callbacks(unittest.TestCase):
+    def test_the_official_validator_accepts_every_callback(self):
+        received = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                params = dict(urllib.parse.parse_qsl(body, keep_blank_values=True))
+                received.append((self.path, params, self.headers))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        base = f"http://127.0.0.1:{server.server_port}"
+        url = f"{base}/api/twilio/recording?job=JOB%2F4%2756&source=IVR#rc=5&rp=all"
+        placed = sandbox.command("place_call", callback_url=url, seconds=4)
+
+        self.assertEqual([params["RecordingStatus"] for _, params, _ in received], ["in-progress", "completed"])
+        validator = RequestValidator(TOKEN)
+        for path, params, headers in received:
+            signature = headers["X-Twilio-Signature"]
+            self.assertTrue(validator.validate(base + path, params, signature))
+            self.assertFalse(validator.validate(base + path, params | {"CallSid": "CA0"}, signature))
+            self.assertIn("I-Twilio-Idempotency-Token", headers)
+        completed = received[-1][1]
+        self.assertEqual((completed["RecordingSid"], completed["RecordingDuration"]), (placed["recording"], "4"))
+        call = client().calls(placed["call"]).fetch()
+        self.assertEqual((call.status, call.duration), ("completed", "4"))
+        listed = client().calls(placed["call"]).recordings.list()
+        self.assertEqual([one.sid for one in listed], [placed["recording"]])
