@@ -54,6 +54,7 @@ pub(crate) async fn count(request: Request, next: Next) -> Response {
     let method = request.method().as_str().to_owned();
     let response = next.run(request).await;
     let status = response.status().as_str().to_owned();
-    metrics::counter!("callspool_http_requests_total", "route" => route, "method" => method, "status" => status).increment(1);
+    metrics::counter!("callspool_http_requests_total", "route" => route, "method" => method, "status" => status)
+        .increment(1);
     response
 }

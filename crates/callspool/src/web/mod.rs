@@ -18,7 +18,6 @@ mod site;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::handler::Handler as _;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -38,7 +37,7 @@ pub fn router(app: Arc<App>) -> Router {
     let site = Arc::new(Site::new(app));
     let (api, description) = api::router().split_for_parts();
     let closed = api
-        .route("/openapi.json", get(async || Json(description)))
+        .route("/openapi.json", get(async move || Json(description)))
         .route("/metrics", get(probes::metrics))
         .merge(audio::router())
         .merge(pages::router())
@@ -51,7 +50,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(audio::links());
     closed
         .merge(open)
-        .fallback(not_found.with_state(()))
+        .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(CatchPanicLayer::custom(guard::panicked))

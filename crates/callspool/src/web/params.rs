@@ -47,7 +47,12 @@ impl Params {
     }
 
     /// A parameter that is one of a closed set of words.
-    pub(crate) fn word<T>(&mut self, name: &str, parse: impl Fn(&str) -> Option<T>, words: &str) -> Result<Option<T>, Refusal> {
+    pub(crate) fn word<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Option<T>,
+        words: &str,
+    ) -> Result<Option<T>, Refusal> {
         let text = self.text(name)?;
         text.map(|text| parse(&text).ok_or_else(|| Refusal::malformed(format!("{name} must be {words}")))).transpose()
     }

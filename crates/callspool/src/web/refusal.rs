@@ -63,7 +63,8 @@ impl Refusal {
 
     /// 403: a browser sent this from another site's page.
     pub(crate) fn cross_site() -> Self {
-        let message = "this request did not come from a page of ours; open callspool at its APP_URL, or use an API token";
+        let message =
+            "this request did not come from a page of ours; open callspool at its APP_URL, or use an API token";
         Self::new(StatusCode::FORBIDDEN, "cross_site", message)
     }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use callspool_clients::ArchiveConfig;
 use tokio::sync::OnceCell;
 use url::Url;
 
 use super::access::Throttle;
 use super::audio::LinkKey;
-use crate::config::ArchiveSettings;
 use crate::lifecycle::App;
 
 /// The HTTP side of one process.
@@ -32,7 +32,7 @@ impl Site {
         let url = Url::parse(&app.config.server.app_url).ok();
         let origin = url.as_ref().map_or_else(String::new, |url| url.origin().ascii_serialization());
         let base = url.as_ref().map_or_else(String::new, |url| url.path().trim_end_matches('/').to_owned());
-        let content_policy = content_policy(&app.config.archive);
+        let content_policy = content_policy(&app.config.archive.place);
         Self { app, origin, base, content_policy, throttle: Throttle::default(), link_key: OnceCell::new() }
     }
 
@@ -49,10 +49,10 @@ impl Site {
 
 /// Everything comes from us, no script or style stands in a page. Audio, and the redirect that follows a sign-in on the way
 /// to it, may also come from where the archive's signed URLs lead.
-fn content_policy(archive: &ArchiveSettings) -> String {
+fn content_policy(archive: &ArchiveConfig) -> String {
     let store = match archive {
-        ArchiveSettings::Folder(_) => String::new(),
-        ArchiveSettings::S3(s3) => match s3.endpoint.as_deref().and_then(|endpoint| Url::parse(endpoint).ok()) {
+        ArchiveConfig::Local { .. } => String::new(),
+        ArchiveConfig::S3(s3) => match &s3.endpoint {
             Some(endpoint) => format!(" {}", endpoint.origin().ascii_serialization()),
             None => {
                 let host = format!("s3.{}.amazonaws.com", s3.region);
