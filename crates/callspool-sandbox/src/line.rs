@@ -20,7 +20,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// The handle on a line that requests carry: it can cut the line and see its bytes leave.
 #[derive(Debug, Clone)]
-pub struct Line(Arc<Ends>);
+pub(crate) struct Line(Arc<Ends>);
 
 #[derive(Debug)]
 struct Ends {

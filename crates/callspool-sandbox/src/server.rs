@@ -1,7 +1,8 @@
 //! One stand-in as a running HTTP server: it listens, plays scripted faults, keeps a log of requests, and can go down.
 //!
-//! Guarantee: dropping the server closes its port and breaks its connections; while it is down its port refuses
-//! connections and stays reserved, so coming back never fails for want of it.
+//! Guarantee: dropping the server closes its port and breaks its connections, soon; after awaiting [`Server::go_down`]
+//! they are closed. While it is down its port refuses connections and stays reserved, so coming back never fails for
+//! want of it.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Debug;
@@ -147,7 +148,7 @@ impl<S: Service> Server<S> {
         Ok(())
     }
 
-    /// The latest requests, oldest first, at most [`Log::KEPT`].
+    /// The latest requests, oldest first, at most 10,000; older ones are only counted.
     pub fn requests(&self) -> Vec<Request<S::Route>> {
         self.front.log.pages().requests.iter().cloned().collect()
     }
@@ -250,9 +251,12 @@ impl<R: Route> Request<R> {
     }
 }
 
+/// How many requests are kept.
+const KEPT: usize = 10_000;
+
 /// The log of requests.
 #[derive(Debug)]
-pub struct Log<R> {
+struct Log<R> {
     pages: Mutex<Pages<R>>,
     arrivals: watch::Sender<u64>,
 }
@@ -266,16 +270,13 @@ struct Pages<R> {
 }
 
 impl<R: Route> Log<R> {
-    /// How many requests are kept; older ones are only counted.
-    pub const KEPT: usize = 10_000;
-
     fn add(&self, request: Request<R>) {
         let mut pages = self.pages();
         if let Some(route) = request.route {
             *pages.by_route.entry(route).or_default() += 1;
             *pages.by_subject.entry((route, request.subject.clone())).or_default() += 1;
         }
-        if pages.requests.len() == Self::KEPT {
+        if pages.requests.len() == KEPT {
             pages.requests.pop_front();
         }
         pages.requests.push_back(request);

@@ -10,7 +10,7 @@ use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::wire::{Answer, TOKEN, account, ask, basic, request, twilio};
+use crate::wire::{Answer, TOKEN, account, ask, basic, exchange, request, twilio};
 
 /// The whole file of the recording that these tests download.
 const WHOLE: usize = 200_044;
@@ -42,6 +42,15 @@ async fn a_status_comes_in_the_form_asked_for() {
     let html = Fault::Status { code: StatusCode::BAD_GATEWAY, retry_after: None, body: BodyKind::Html };
     let html = download_with(html).await;
     assert_eq!((html.status, html.header("content-type")), (502, Some("text/html")));
+}
+
+#[tokio::test]
+async fn an_early_status_does_not_wait_for_the_body() {
+    let (twilio, sid) = with_recording().await;
+    twilio.faults().next(Route::Media, Fault::Early(StatusCode::SERVICE_UNAVAILABLE));
+    let target = format!("/2010-04-01/Accounts/{}/Recordings/{sid}", account());
+    let head_alone = request("PUT", &target, "", "").replace("Content-Length: 0", "Content-Length: 1000000");
+    assert_eq!(exchange(twilio.base_url(), &head_alone).await.status, 503);
 }
 
 #[tokio::test]
@@ -122,6 +131,12 @@ async fn a_stalled_answer_sends_its_first_bytes_and_the_rest_when_it_is_lifted()
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.expect("rest");
     assert_eq!(rest.len(), WHOLE - 500);
+}
+
+#[tokio::test]
+async fn a_delayed_answer_is_whole() {
+    let delayed = download_with(Fault::Delay(Duration::from_millis(1))).await;
+    assert_eq!((delayed.status, delayed.body.len()), (200, WHOLE));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use callspool_sandbox::twilio::{Audio, NewRecording, Route};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::wire::{account, ask, read_to_end, request, twilio};
+use crate::wire::{account, ask, exchange, read_to_end, request, twilio};
 
 #[tokio::test]
 async fn while_it_is_down_the_port_refuses_and_afterwards_it_answers_on_the_same_port() {
@@ -37,6 +37,19 @@ async fn going_down_breaks_idle_and_waiting_connections() {
     assert_eq!((waiting.status, waiting.head.as_str()), (0, ""));
     let idle = read_to_end(&mut idle).await;
     assert_eq!((idle.status, idle.body.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn going_down_breaks_a_request_whose_body_was_never_read() {
+    let (twilio, _) = twilio().await;
+    twilio.faults().always(Route::Recordings, Fault::Hang);
+    let target = format!("/2010-04-01/Accounts/{}/Recordings.json", account());
+    let head_alone = request("GET", &target, "", "").replace("Content-Length: 0", "Content-Length: 1000000");
+    let (waiting, ()) = tokio::join!(exchange(twilio.base_url(), &head_alone), async {
+        twilio.wait_for(Route::Recordings, 1).await;
+        twilio.go_down().await;
+    });
+    assert_eq!((waiting.status, waiting.head.as_str()), (0, ""));
 }
 
 #[tokio::test]

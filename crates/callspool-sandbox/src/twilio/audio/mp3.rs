@@ -3,6 +3,8 @@
 //! Every frame stands alone (no bit reservoir, scale factors of zero) and says with Huffman table 1 which harmonics of
 //! a voice sound; what ISO/IEC 13818-3 calls side information is written out in full.
 
+use std::sync::OnceLock;
+
 use bytes::{Bytes, BytesMut};
 
 use super::voice::{self, Spoken};
@@ -20,6 +22,8 @@ const GLOBAL_GAIN: u32 = 196;
 /// Where the harmonics of the two voices lie, in lines of 6.94 Hz.
 const PITCH: [usize; 2] = [16, 29];
 const HARMONICS: usize = 8;
+/// The signs of the first harmonics differ from frame to frame, in so many ways.
+const VARIANTS: usize = 16;
 
 pub(super) fn media(seed: u64, audio: &Audio, channels: u16) -> Media {
     let frames = audio.samples().div_ceil(SAMPLES as u64);
@@ -29,32 +33,51 @@ pub(super) fn media(seed: u64, audio: &Audio, channels: u16) -> Media {
 fn block(seed: u64, audio: &Audio, channels: u16) -> Bytes {
     let times = voice::conversation(seed);
     let mut block = BytesMut::with_capacity(BLOCK * FRAME);
-    for frame in 0..BLOCK {
-        let middle = (frame * SAMPLES + SAMPLES / 2) / voice::SYLLABLE;
+    for number in 0..BLOCK {
+        let middle = (number * SAMPLES + SAMPLES / 2) / voice::SYLLABLE;
         let spoken = times.get(middle).copied().flatten().filter(|spoken| audio.is_heard(spoken.channel()));
-        let granules: Vec<Granule> = (0..usize::from(channels))
-            .map(|channel| match spoken {
-                Some(spoken) if spoken.speaker % usize::from(channels) == channel => {
-                    Granule::voiced(spoken, nth(seed, frame as u64))
-                }
-                _ => Granule::default(),
-            })
-            .collect();
-        block.extend_from_slice(&write_frame(&granules));
+        let variant = usize::try_from(nth(seed, number as u64)).unwrap_or(0) % VARIANTS;
+        block.extend_from_slice(frame(spoken, variant, channels));
     }
     block.freeze()
 }
 
+/// The frame of a speaker, or of a pause, in one of its variants.
+fn frame(spoken: Option<Spoken>, variant: usize, channels: u16) -> &'static [u8] {
+    static MONO: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    static DUAL: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    let frames = match channels {
+        1 => MONO.get_or_init(|| every_frame(1)),
+        _ => DUAL.get_or_init(|| every_frame(2)),
+    };
+    let place = spoken.map_or(0, |spoken| 1 + spoken.speaker * VARIANTS + variant);
+    frames.get(place).map_or(&[], Vec::as_slice)
+}
+
+/// Silence, then each speaker in each variant.
+fn every_frame(channels: usize) -> Vec<Vec<u8>> {
+    let silence = write_frame(&vec![Granule::default(); channels]);
+    let voiced = (0..2).flat_map(|speaker| (0..VARIANTS).map(move |variant| (speaker, variant)));
+    let voiced = voiced.map(|(speaker, variant)| {
+        let mut granules = vec![Granule::default(); channels];
+        if let Some(granule) = granules.get_mut(speaker % channels) {
+            *granule = Granule::voiced(speaker, variant);
+        }
+        write_frame(&granules)
+    });
+    std::iter::once(silence).chain(voiced).collect()
+}
+
 /// One channel's 72 ms: which spectral lines sound, and with which sign. None is silence.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Granule {
     lines: Vec<(usize, bool)>,
 }
 
 impl Granule {
-    fn voiced(spoken: Spoken, chance: u64) -> Self {
-        let pitch = PITCH.get(spoken.speaker).copied().unwrap_or(20);
-        let lines = (1..=HARMONICS).map(|harmonic| (harmonic * pitch, chance >> harmonic & 1 == 1)).collect();
+    fn voiced(speaker: usize, variant: usize) -> Self {
+        let pitch = PITCH.get(speaker).copied().unwrap_or(20);
+        let lines = (0..HARMONICS).map(|harmonic| ((harmonic + 1) * pitch, (variant >> harmonic) & 1 == 1)).collect();
         Self { lines }
     }
 

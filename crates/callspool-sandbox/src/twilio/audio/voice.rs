@@ -1,9 +1,9 @@
 //! Two voices that take turns: voiced harmonics in syllables, with pauses, for nine seconds that repeat.
 //!
-//! The waves are computed once a process; a recording's own order of turns is drawn from its sid.
+//! A recording's own order of turns is drawn from its sid; the syllables are the same in all of them, so that what is
+//! costly to compute is computed once a process.
 
 use std::f32::consts::PI;
-use std::sync::OnceLock;
 
 use crate::dice::nth;
 
@@ -44,21 +44,25 @@ pub(super) fn conversation(seed: u64) -> Vec<Option<Spoken>> {
     times
 }
 
-/// The samples of one syllable.
-pub(super) fn wave(spoken: Spoken) -> &'static [i16] {
-    static WAVES: OnceLock<Vec<Vec<i16>>> = OnceLock::new();
-    let waves = WAVES.get_or_init(|| {
-        (0..2).flat_map(|speaker| (0..VOCABULARY).map(move |syllable| speak(speaker, syllable))).collect()
-    });
-    waves.get(spoken.speaker * VOCABULARY + spoken.syllable).map_or(&[], Vec::as_slice)
+impl Spoken {
+    /// Every speaker's every syllable, in the order of [`Self::index`].
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        (0..2).flat_map(|speaker| (0..VOCABULARY).map(move |syllable| Self { speaker, syllable }))
+    }
+
+    /// Its place in [`Self::all`].
+    pub(super) fn index(self) -> usize {
+        self.speaker * VOCABULARY + self.syllable
+    }
+
+    /// The channel the speaker is recorded on.
+    pub(super) fn channel(self) -> u16 {
+        u16::from(self.speaker == 1)
+    }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "small counts, and amplitudes well within 16 bits"
-)]
-fn speak(speaker: usize, syllable: usize) -> Vec<i16> {
+/// The samples of one syllable.
+pub(super) fn wave(Spoken { speaker, syllable }: Spoken) -> Vec<i16> {
     let pitch = PITCH.get(speaker).copied().unwrap_or(150.0) * (0.9 + 0.01 * syllable as f32);
     let vowel = 2 + syllable % 4;
     (0..SYLLABLE)

@@ -1,5 +1,7 @@
 //! WAV as the provider serves it: 8 kHz, 16-bit PCM, one or two channels, a header of 44 bytes.
 
+use std::sync::OnceLock;
+
 use bytes::{Bytes, BytesMut};
 
 use super::voice::{self, Spoken};
@@ -34,25 +36,30 @@ pub(super) fn header(channels: u16, data: u64) -> Bytes {
 }
 
 fn block(seed: u64, audio: &Audio, channels: u16) -> Bytes {
-    let channels = usize::from(channels);
-    let mut block = BytesMut::zeroed(voice::BLOCK * voice::SYLLABLE * channels * 2);
-    let times = block.chunks_exact_mut(voice::SYLLABLE * channels * 2);
-    for (time, spoken) in times.zip(voice::conversation(seed)) {
-        if let Some(spoken) = spoken.filter(|spoken| audio.is_heard(spoken.channel())) {
-            let place = spoken.speaker % channels * 2;
-            for (frame, sample) in time.chunks_exact_mut(channels * 2).zip(voice::wave(spoken)) {
-                if let Some(place) = frame.get_mut(place..place + 2) {
-                    place.copy_from_slice(&sample.to_le_bytes());
-                }
-            }
+    let time = voice::SYLLABLE * usize::from(channels) * 2;
+    let mut block = BytesMut::with_capacity(voice::BLOCK * time);
+    for spoken in voice::conversation(seed) {
+        match spoken.filter(|spoken| audio.is_heard(spoken.channel())) {
+            Some(spoken) => block.extend_from_slice(sound(spoken, channels)),
+            None => block.resize(block.len() + time, 0),
         }
     }
     block.freeze()
 }
 
-impl Spoken {
-    /// The channel the speaker is recorded on.
-    pub(super) fn channel(self) -> u16 {
-        u16::from(self.speaker == 1)
-    }
+/// One syllable's bytes, on its channel.
+fn sound(spoken: Spoken, channels: u16) -> &'static [u8] {
+    static MONO: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    static DUAL: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    let sounds = match channels {
+        1 => MONO.get_or_init(|| Spoken::all().map(|spoken| interleave(spoken, 1)).collect()),
+        _ => DUAL.get_or_init(|| Spoken::all().map(|spoken| interleave(spoken, 2)).collect()),
+    };
+    sounds.get(spoken.index()).map_or(&[], Vec::as_slice)
+}
+
+fn interleave(spoken: Spoken, channels: u16) -> Vec<u8> {
+    let frame =
+        |sample: i16| (0..channels).map(move |channel| if channel == spoken.channel() % channels { sample } else { 0 });
+    voice::wave(spoken).into_iter().flat_map(frame).flat_map(i16::to_le_bytes).collect()
 }
