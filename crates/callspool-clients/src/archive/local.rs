@@ -42,7 +42,7 @@ impl LocalFolder {
         let root = root.to_owned();
         blocking(move || {
             let what = format!("opening the archive folder {}", root.display());
-            std::fs::create_dir_all(root.join(TEMPORARY_FOLDER)).map_err(|error| failure(&error, &what))?;
+            disk::make_root(&root.join(TEMPORARY_FOLDER)).map_err(|error| failure(&error, &what))?;
             let root = root.canonicalize().map_err(|error| failure(&error, &what))?;
             temporary::remove_leftovers(&root.join(TEMPORARY_FOLDER)).map_err(|error| failure(&error, &what))?;
             Ok(Self { root })

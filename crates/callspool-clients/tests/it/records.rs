@@ -241,12 +241,13 @@ async fn a_history_is_read_and_written_byte_for_byte_and_nothing_else_is_touched
     assert_eq!((history(0), history(1), history(2)), (Some(""), None, Some(prior)));
 
     let longer = format!("{prior}\n---- | line");
-    let url = Some("https://calls.example.com/r/RE1".to_owned());
-    let writes = [Write { record: record.clone(), history: longer.clone(), url: url.clone() }, write(&empty, "first")];
+    let url = "https://calls.example.com/r/RE1".to_owned();
+    let with_url = Write { url: Some(url.clone()), ..write(&record, &longer) };
+    let writes = [with_url, write(&empty, "first")];
     let outcomes = table.client.write(&writes, &table.slots).await.expect("written");
     assert_eq!(outcomes, [(record.clone(), Ok(())), (empty.clone(), Ok(()))]);
     let cell = |id: &RecordId, name: &str| table.table.cell(id.as_str(), name);
-    assert_eq!((cell(&record, "job_history"), cell(&record, URL)), (longer, url.unwrap_or_default()));
+    assert_eq!((cell(&record, "job_history"), cell(&record, URL)), (longer, url));
     assert_eq!((cell(&record, "Job ID"), cell(&record, "Call SID")), ("JOB1".to_owned(), "CA1".to_owned()));
     assert_eq!((cell(&empty, "job_history"), cell(&empty, URL)), ("first".to_owned(), String::new()));
     assert_eq!((table.slots.given(), table.table.unexpected_requests()), (2, Vec::new()));

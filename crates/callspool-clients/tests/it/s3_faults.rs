@@ -1,5 +1,7 @@
 //! The archive in S3 while the store breaks: every fault has its code, and nothing is left behind.
 
+use std::time::Duration;
+
 use callspool_clients::archive::{AwsCredentials, Held, PartBudget, PutOutcome, ReadBack};
 use callspool_domain::{Code, StepFailure};
 use callspool_sandbox::s3::Route;
@@ -25,7 +27,7 @@ async fn failures(bucket: &Bucket, fault: Fault) -> Vec<StepFailure> {
         (Route::CompleteMultipart, BIG),
     ] {
         bucket.s3.faults().next(route, fault.clone());
-        failures.push(bucket.put(&bytes(content), Held::Nothing).await.expect_err("refused"));
+        failures.push(bucket.put(&vec![7; content], Held::Nothing).await.expect_err("refused"));
     }
     bucket.s3.faults().next(Route::Head, fault.clone());
     failures.push(bucket.archive.read_back(KEY, &written, ReadBack::Checksum).await.expect_err("refused"));
@@ -174,7 +176,10 @@ async fn wrong_or_missing_credentials_are_named_as_such() {
 
 /// Waits until every upload that was dropped has been aborted in the background.
 async fn settled(bucket: &Bucket) {
-    while !bucket.s3.open_uploads().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let aborted = async {
+        while !bucket.s3.open_uploads().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), aborted).await.expect("an upload stays open");
 }

@@ -34,6 +34,14 @@ pub(super) fn failure(error: &io::Error, what: &str) -> StepFailure {
     StepFailure::new(code, format!("{what}: {error}; {advice}"))
 }
 
+/// Makes a folder where it is missing, with those above it, and brings that to stable storage.
+pub(super) fn make_root(root: &Path) -> io::Result<()> {
+    let root = std::path::absolute(root)?;
+    let missing: Vec<&Path> = root.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(&root)?;
+    missing.iter().filter_map(|made| made.parent()).try_for_each(|folder| File::open(folder)?.sync_all())
+}
+
 /// Opens the file under a key; `None` where there is none. A link in its place, or on the way, is an error.
 pub(super) fn open_file(root: &Path, key: &str) -> io::Result<Option<File>> {
     let mut path = root.to_owned();
