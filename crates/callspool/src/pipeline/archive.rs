@@ -37,7 +37,8 @@ pub(super) async fn run(app: &App, lease: &Lease, sid: &RecordingSid) -> Result<
         return fenced(app.store.cancel_step(lease, app.clock.now()).await?);
     }
     if recording.encrypted {
-        let detail = format!("{sid} is encrypted by the provider; it stays there until a private key can be configured");
+        let detail =
+            format!("{sid} is encrypted by the provider; it stays there until a private key can be configured");
         return Err(StepFailure::new(Code::MediaEncrypted, detail).into());
     }
     let account = app.account(&recording.account).ok_or_else(|| unknown_account(&recording))?;
@@ -138,7 +139,11 @@ impl Transfer<'_> {
 
     /// Moves every byte, judging them on the way. Bad bytes are read to their end all the same: only the whole tells
     /// whether they are the same as last time.
-    async fn stream(&self, mut media: Media, mut upload: Upload) -> Result<(Ready, Result<AudioFacts, StepFailure>), Stop> {
+    async fn stream(
+        &self,
+        mut media: Media,
+        mut upload: Upload,
+    ) -> Result<(Ready, Result<AudioFacts, StepFailure>), Stop> {
         let mut parser = Parser::new(self.app.config.recording.format);
         let mut bad = None;
         while let Some(chunk) = media.body.next().await {
@@ -172,7 +177,10 @@ impl Transfer<'_> {
             AudioError::Overlong { .. } => Code::MediaOverlong,
             AudioError::Malformed { .. } => Code::MediaMalformed,
         };
-        StepFailure::new(code, format!("the provider's copy of {} is bad: {error}; it is fetched again", self.recording.sid))
+        StepFailure::new(
+            code,
+            format!("the provider's copy of {} is bad: {error}; it is fetched again", self.recording.sid),
+        )
     }
 
     /// Leaves no object, and settles the recording once the same bad bytes have come for a day.
@@ -196,7 +204,9 @@ impl Transfer<'_> {
                 self.settle(Status::Missing, "deleted at the provider before it was archived").await
             }
             Some(resource) => match resource.announcement.status.settles() {
-                Some(status) => self.settle(status, &format!("the provider says {}", resource.announcement.status.as_str())).await,
+                Some(status) => {
+                    self.settle(status, &format!("the provider says {}", resource.announcement.status.as_str())).await
+                }
                 None => Err(failure.into()),
             },
             None if self.app.clock.now().since(self.recording.announced_at) >= UNKNOWN_FOR => {

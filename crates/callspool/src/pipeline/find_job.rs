@@ -34,10 +34,13 @@ async fn look_up(app: &App, steps: &[Claimed]) -> Result<Vec<(CallSid, Found<Cal
         // The plan asks for look-ups only where there is a table to look in; a configuration changed since.
         return Ok(Vec::new());
     };
-    let calls: Vec<CallSid> = steps.iter().filter_map(|step| match &step.subject {
-        Subject::Call(call) => Some(call.clone()),
-        _ => None,
-    }).collect();
+    let calls: Vec<CallSid> = steps
+        .iter()
+        .filter_map(|step| match &step.subject {
+            Subject::Call(call) => Some(call.clone()),
+            _ => None,
+        })
+        .collect();
     let calls = app.store.calls_for_find_job(&calls).await;
     airtable.find_by_calls(&calls.map_err(|error| StepFailure::new(Code::StoreUnavailable, error.to_string()))?).await
 }

@@ -60,7 +60,10 @@ async fn tasks<'a>(app: &App, steps: &'a [Claimed]) -> Result<Vec<Task<'a>>, Ste
     let mut tasks = Vec::with_capacity(steps.len());
     for step in steps {
         let Subject::Job(job) = &step.subject else {
-            return Err(StepFailure::new(Code::StepPanicked, format!("link can't work on {}; this is a bug", step.subject)));
+            return Err(StepFailure::new(
+                Code::StepPanicked,
+                format!("link can't work on {}; this is a bug", step.subject),
+            ));
         };
         tasks.push(Task { step, job: job.clone(), owed: Vec::new() });
     }
@@ -87,12 +90,18 @@ async fn link_airtable(app: &App, airtable: &AirtableRecords, tasks: &[Task<'_>]
     let rows = match find_rows(airtable, tasks, app).await {
         Ok(rows) => rows,
         Err(failure) => {
-            tracing::warn!(code = failure.code.as_str(), detail = failure.detail, jobs = tasks.len(), "airtable_update_error");
+            tracing::warn!(
+                code = failure.code.as_str(),
+                detail = failure.detail,
+                jobs = tasks.len(),
+                "airtable_update_error"
+            );
             return tasks.iter().map(|_| Err(Stop::Failed(failure.clone()))).collect();
         }
     };
     let mut failures = write_rows(airtable, tasks, &rows).await;
-    let written: BTreeSet<RecordId> = rows.iter().flatten().map(|row| row.id.clone()).filter(|id| !failures.contains_key(id)).collect();
+    let written: BTreeSet<RecordId> =
+        rows.iter().flatten().map(|row| row.id.clone()).filter(|id| !failures.contains_key(id)).collect();
     let written: Vec<RecordId> = written.into_iter().collect();
     let histories: BTreeMap<RecordId, String> = match airtable.read(&written).await {
         Ok(rows) => rows.into_iter().filter_map(|(id, row)| Some((id, row?.history))).collect(),
@@ -107,7 +116,9 @@ async fn link_airtable(app: &App, airtable: &AirtableRecords, tasks: &[Task<'_>]
             Err(failure) => Err(failure.clone().into()),
             Ok(row) => match failures.get(&row.id) {
                 Some(failure) => Err(failure.clone().into()),
-                None => confirm(app, task, histories.get(&row.id).map_or("", String::as_str), Some(row.id.as_str())).await,
+                None => {
+                    confirm(app, task, histories.get(&row.id).map_or("", String::as_str), Some(row.id.as_str())).await
+                }
             },
         });
     }
@@ -120,7 +131,11 @@ async fn link_airtable(app: &App, airtable: &AirtableRecords, tasks: &[Task<'_>]
 }
 
 /// The record of each task, in their order; the batch fails as a whole only where the service does.
-async fn find_rows(airtable: &AirtableRecords, tasks: &[Task<'_>], app: &App) -> Result<Vec<Result<Row, StepFailure>>, StepFailure> {
+async fn find_rows(
+    airtable: &AirtableRecords,
+    tasks: &[Task<'_>],
+    app: &App,
+) -> Result<Vec<Result<Row, StepFailure>>, StepFailure> {
     let jobs: Vec<JobId> = tasks.iter().map(|task| task.job.clone()).collect();
     let mut found: BTreeMap<JobId, Found<Row>> = airtable.find_by_jobs(&jobs).await?.into_iter().collect();
     let now = app.clock.now();
@@ -159,7 +174,9 @@ async fn write_rows(
         })
         .collect();
     match airtable.write(&writes).await {
-        Ok(results) => results.into_iter().filter_map(|(id, result)| result.err().map(|failure| (id, failure))).collect(),
+        Ok(results) => {
+            results.into_iter().filter_map(|(id, result)| result.err().map(|failure| (id, failure))).collect()
+        }
         Err(failure) => writes.into_iter().map(|write| (write.record, failure.clone())).collect(),
     }
 }
@@ -168,7 +185,10 @@ async fn write_rows(
 async fn confirm(app: &App, task: &Task<'_>, history: &str, record_id: Option<&str>) -> Result<(), Stop> {
     let lines = task.lines();
     if let Some(line) = lines.iter().find(|line| !line.is_in(history)) {
-        let detail = format!("the line of {} is not in the history of {} when read back; it is written again", line.recording, task.job);
+        let detail = format!(
+            "the line of {} is not in the history of {} when read back; it is written again",
+            line.recording, task.job
+        );
         return Err(StepFailure::new(Code::HistoryLineMissing, detail).into());
     }
     fenced(app.store.finish_linked(task.lease(), &task.job, &lines, record_id, app.clock.now()).await?)?;

@@ -19,6 +19,10 @@ use crate::lifecycle::{App, random};
 
 /// How often a lane looks for due steps although nobody told it.
 const POLL: Duration = Duration::from_secs(1);
+/// How long work may take to return once its lease is over; everything it could still do is fenced.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How soon a lane looks again for a step that is due but held by somebody else.
+const SOON: Duration = Duration::from_millis(10);
 /// How often calls due for planning are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How many calls one sweep plans in one transaction.
@@ -73,10 +77,11 @@ impl Runner {
                 () = self.stop.cancelled() => break,
             };
             let Ok(first) = free else { break };
-            if self.claim_and_spawn(lane, first, &slots).await {
+            let looked_at = self.app.clock.now();
+            if self.claim_and_spawn(lane, first, &slots, looked_at).await {
                 continue;
             }
-            let wake_at = self.next_look(lane).await;
+            let wake_at = self.next_look(lane, looked_at).await;
             tokio::select! {
                 _ = changed.changed() => {}
                 () = self.app.sleep_until(wake_at) => {}
@@ -85,16 +90,22 @@ impl Runner {
         }
     }
 
-    async fn next_look(&self, lane: Lane) -> Timestamp {
-        let now = self.app.clock.now();
+    /// When to look again, nothing having been due at `looked_at`. Something that fell due since is looked for at once.
+    async fn next_look(&self, lane: Lane, looked_at: Timestamp) -> Timestamp {
         let due = self.app.store.next_due(lane).await.ok().flatten();
-        due.map_or(now + POLL, |due| due.clamp(now + Duration::from_millis(10), now + POLL))
+        due.map_or(looked_at + POLL, |due| due.clamp(looked_at + SOON, looked_at + POLL))
     }
 
     /// Claims as many steps as there are free slots and starts them. Returns whether there was any.
-    async fn claim_and_spawn(&self, lane: Lane, first: OwnedSemaphorePermit, slots: &Arc<Semaphore>) -> bool {
-        let limit = if lane == Lane::Records { link::BATCH } else { u32::try_from(slots.available_permits() + 1).unwrap_or(1) };
-        let now = self.app.clock.now();
+    async fn claim_and_spawn(
+        &self,
+        lane: Lane,
+        first: OwnedSemaphorePermit,
+        slots: &Arc<Semaphore>,
+        now: Timestamp,
+    ) -> bool {
+        let limit =
+            if lane == Lane::Records { link::BATCH } else { u32::try_from(slots.available_permits() + 1).unwrap_or(1) };
         let claim_id = random::id(now);
         let claimed = match self.app.store.claim(lane, limit, &self.owner, &claim_id, now).await {
             Ok(claimed) => claimed,
@@ -125,7 +136,8 @@ impl Runner {
                 (StepName::Archive, Subject::Recording(sid)) => archive::run(&app, &step.lease, sid).await,
                 (StepName::Release, Subject::Recording(sid)) => release::run(&app, &step.lease, sid).await,
                 (name, subject) => {
-                    Err(StepFailure::new(Code::StepPanicked, format!("{name} can't work on {subject}; this is a bug")).into())
+                    Err(StepFailure::new(Code::StepPanicked, format!("{name} can't work on {subject}; this is a bug"))
+                        .into())
                 }
             }
         });
@@ -166,6 +178,10 @@ impl Runner {
                 () = self.abandon.cancelled() => break Ended::Abandoned,
                 () = self.app.sleep_until(next_beat) => {
                     if !self.extend(&leases).await {
+                        // All are over: lost, or just closed by the work itself, which is about to return then.
+                        if let Ok(result) = tokio::time::timeout(LAST_WORDS, &mut work).await {
+                            return result.map_err(|_| Ended::Panicked);
+                        }
                         break Ended::LeaseLost;
                     }
                 }
@@ -177,16 +193,20 @@ impl Runner {
         Err(ended)
     }
 
+    /// Extends what still runs of these leases. False where nothing does.
     async fn extend(&self, leases: &[Lease]) -> bool {
+        let mut any = false;
         for lease in leases {
-            match self.app.store.extend(lease, self.app.clock.now()).await {
-                Ok(true) => {}
-                Ok(false) => return false,
-                // The lease outlives two missed beats; the finish is fenced in any case.
-                Err(error) => tracing::warn!(%error, "a lease could not be extended; trying again"),
-            }
+            any |= match self.app.store.extend(lease, self.app.clock.now()).await {
+                Ok(kept) => kept,
+                Err(error) => {
+                    // The lease outlives two missed beats; the finish is fenced in any case.
+                    tracing::warn!(%error, step = lease.step, "a lease could not be extended; trying again");
+                    true
+                }
+            };
         }
-        true
+        any
     }
 
     async fn record(&self, lease: &Lease, result: Result<(), Stop>) {
@@ -248,7 +268,10 @@ enum Ended {
 impl Ended {
     fn into_stop(self) -> Stop {
         match self {
-            Self::Panicked => Stop::Failed(StepFailure::new(Code::StepPanicked, "the step's code failed; this is a bug, please report it")),
+            Self::Panicked => Stop::Failed(StepFailure::new(
+                Code::StepPanicked,
+                "the step's code failed; this is a bug, please report it",
+            )),
             Self::LeaseLost => Stop::LeaseLost,
             Self::Abandoned => Stop::Abandoned,
         }

@@ -4,5 +4,7 @@
 mod harness;
 
 mod archive_failures;
+mod callbacks;
 mod happy_call;
 mod killed;
+mod linking;

@@ -6,6 +6,7 @@ mod database;
 pub(crate) mod process;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use callspool::config::{Config, Settings};
@@ -15,7 +16,9 @@ use callspool_domain::clock::ManualClock;
 use callspool_domain::{AccountSid, Clock, JobId, RecordingSid, StepState, Timestamp};
 use callspool_sandbox::twilio::{Audio, PlaceCall, PlacedCall};
 use callspool_sandbox::{Twilio, TwilioOptions};
-use callspool_store::RecordingRow;
+use callspool_store::{RecordingRow, Role};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 
 pub(crate) use database::{Database, Kind};
@@ -71,6 +74,7 @@ pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) database: Database,
     pub(crate) folder: tempfile::TempDir,
+    pub(crate) http: reqwest::Client,
     settings: Vec<(String, String)>,
     served: Option<Served>,
     address: String,
@@ -101,13 +105,24 @@ impl World {
             ("ARCHIVE_URL", format!("file://{}", folder.path().join("archive").display())),
         ];
         let settings = settings.map(|(name, text)| (name.to_owned(), text)).to_vec();
-        Some(Self { twilio, clock, database, folder, settings, served: None, address: String::new() })
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        Some(Self { twilio, clock, database, folder, http, settings, served: None, address: String::new() })
     }
 
     /// Sets or changes a setting for the next boot.
     pub(crate) fn set(&mut self, name: &str, text: impl Into<String>) {
         self.settings.retain(|(known, _)| known != name);
         self.settings.push((name.to_owned(), text.into()));
+    }
+
+    /// Takes a setting away for the next boot.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.settings.retain(|(known, _)| known != name);
+    }
+
+    /// A server that nobody has any business with.
+    pub(crate) fn listen_for_nobody() -> Nobody {
+        Nobody(std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"))
     }
 
     /// Starts callspool in this world.
@@ -118,6 +133,9 @@ impl World {
             self.settings.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         settings.push(("APP_URL", &self.address));
         let config = Config::read(Settings::of(&settings)).expect("the story's settings are right");
+        if std::env::var("CALLSPOOL_TEST_LOG").is_ok() {
+            callspool::lifecycle::log::start(&config.server);
+        }
         let app = App::open(config, Clock::Manual(self.clock.clone()), &impatient()).await.expect("callspool opens");
         self.served = Some(serve(app, listener).await.expect("callspool serves"));
     }
@@ -159,6 +177,24 @@ impl World {
         let placed = self.twilio.place_call(place).await;
         assert!(placed.callbacks.iter().all(|callback| callback.is_accepted()), "{:?}", placed.callbacks);
         placed
+    }
+
+    /// A fresh API token.
+    pub(crate) async fn token(&self, role: Role) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let n = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let token = format!("token-{n}-{}", role.as_str());
+        let hash = hex::encode(Sha256::digest(&token));
+        self.app().store.create_token(&format!("T{n}"), "story", role, &hash, self.clock.now()).await.expect("stored");
+        token
+    }
+
+    /// `PUT` as an operator; the status and the JSON of the answer.
+    pub(crate) async fn put(&self, path: &str, body: Value) -> (u16, Value) {
+        let token = self.token(Role::Operator).await;
+        let request = self.http.put(self.url(path)).bearer_auth(token).json(&body);
+        let answer = request.send().await.expect("an answer");
+        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
     }
 
     /// What the ledger says of a recording.
@@ -237,5 +273,21 @@ impl World {
         }
         assert_eq!(self.twilio.unexpected_requests(), Vec::<String>::new());
         self.database.drop().await;
+    }
+}
+
+/// An address to which nobody should connect.
+pub(crate) struct Nobody(std::net::TcpListener);
+
+impl Nobody {
+    /// The address.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.0.local_addr().expect("address")
+    }
+
+    /// True where no connection waits to be taken.
+    pub(crate) fn was_left_alone(&self) -> bool {
+        self.0.set_nonblocking(true).expect("a socket");
+        self.0.accept().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     }
 }
