@@ -51,6 +51,10 @@ impl Refusal {
         self.code == "NoSuchBucket"
     }
 
+    pub(super) fn is_no_such_upload(&self) -> bool {
+        self.code == "NoSuchUpload"
+    }
+
     /// The key is taken.
     pub(super) fn is_taken(&self) -> bool {
         self.status == 412

@@ -190,46 +190,52 @@ fn attributes(facts: &ObjectFacts, more: Vec<(&'static str, String)>) -> Attribu
 struct Multipart {
     store: AmazonS3,
     path: Path,
+    id: MultipartId,
     parts: Vec<PartId>,
-    /// Taken once the upload is completed or aborted.
-    id: Option<MultipartId>,
+    /// Completed, or being aborted by somebody who waits for it.
+    over: bool,
 }
 
 impl Multipart {
     async fn begin(store: &AmazonS3, path: &Path, attributes: Attributes, what: &str) -> Result<Self, StepFailure> {
         let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
         let id = store.create_multipart_opts(path, options).await.map_err(|error| store_failure(&error, what))?;
-        Ok(Self { store: store.clone(), path: path.clone(), parts: Vec::new(), id: Some(id) })
+        Ok(Self { store: store.clone(), path: path.clone(), id, parts: Vec::new(), over: false })
     }
 
     async fn send(&mut self, part: PutPayload, what: &str) -> Result<(), StepFailure> {
-        let Some(id) = &self.id else { return Ok(()) };
-        let sent = self.store.put_part(&self.path, id, self.parts.len(), part).await;
+        let sent = self.store.put_part(&self.path, &self.id, self.parts.len(), part).await;
         self.parts.push(sent.map_err(|error| store_failure(&error, what))?);
         Ok(())
     }
 
     async fn complete(mut self, what: &str) -> Result<(), StepFailure> {
-        let Some(id) = &self.id else { return Ok(()) };
         let parts = std::mem::take(&mut self.parts);
-        self.store.complete_multipart(&self.path, id, parts).await.map_err(|error| store_failure(&error, what))?;
-        self.id = None;
+        let completed = self.store.complete_multipart(&self.path, &self.id, parts).await;
+        completed.map_err(|error| store_failure(&error, what))?;
+        self.over = true;
         Ok(())
     }
 
     async fn abort(mut self, what: &str) -> Result<(), StepFailure> {
-        let Some(id) = self.id.take() else { return Ok(()) };
-        self.store.abort_multipart(&self.path, &id).await.map_err(|error| store_failure(&error, what))
+        self.over = true;
+        self.store.abort_multipart(&self.path, &self.id).await.map_err(|error| store_failure(&error, what))
     }
 }
 
 impl Drop for Multipart {
     fn drop(&mut self) {
-        let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) else { return };
-        let (store, path) = (self.store.clone(), self.path.clone());
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.over {
+            return;
+        }
+        let (store, path, id) = (self.store.clone(), self.path.clone(), std::mem::take(&mut self.id));
         runtime.spawn(async move {
-            if let Err(error) = store.abort_multipart(&path, &id).await {
-                tracing::warn!(key = %path, %error, "parts of a broken upload stay until the bucket's rule removes them");
+            // Where the reply to a completion was lost there is nothing to abort any more.
+            if let Err(error) = store.abort_multipart(&path, &id).await
+                && !Refusal::behind(&error).is_some_and(Refusal::is_no_such_upload)
+            {
+                tracing::warn!(key = %path, %error, "a broken upload stays until the bucket's rule removes it");
             }
         });
     }
