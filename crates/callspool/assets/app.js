@@ -66,7 +66,8 @@ function keepTimesTrue() {
   setInterval(() => {
     for (const time of document.querySelectorAll("time")) {
       const seconds = Math.round((Date.parse(time.dateTime) - Date.now()) / 1000);
-      const text = seconds > 0 ? `in ${rough(seconds)}` : `${rough(-seconds)} ago`;
+      const past = time.dataset.due ? "now" : `${rough(-seconds)} ago`;
+      const text = seconds > 0 ? `in ${rough(seconds)}` : past;
       if (time.textContent !== text) time.textContent = text;
     }
   }, 1000);

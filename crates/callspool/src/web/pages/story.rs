@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::table::doing;
-use super::words::moment;
+use super::words::{due, moment};
 use crate::web::dossier::Dossier;
 
 /// Whether the provider's copy may be deleted, and why not.
@@ -38,7 +38,7 @@ pub(crate) fn steps(dossier: &Dossier, now: Timestamp) -> Markup {
                     tr {
                         td { (doing(step.name)) }
                         td { span class={ "state " (step.state) } { (step.state) } }
-                        td { @if step.state == StepState::Waiting { (moment(step.due_at, now)) } @else { "–" } }
+                        td { @if step.state == StepState::Waiting { (due(step.due_at, now)) } @else { "–" } }
                         td {
                             @if let Some(code) = step.code { code { (code) } " " span.quiet { (step.failures) "×" } }
                             @if let Some(detail) = &step.detail { div.quiet { (detail) } }
@@ -66,9 +66,13 @@ pub(crate) fn events(dossier: &Dossier, now: Timestamp) -> Markup {
     }
 }
 
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+}
+
 /// An event's data as `name value · name value`.
 fn particulars(event: &EventRow) -> Option<String> {
-    let told = event.data.as_object()?.iter().filter(|(_, value)| !value.is_null());
+    let told = event.data.as_object()?.iter().filter(|(_, value)| !is_nothing(value));
     let told: Vec<String> = told
         .map(|(name, value)| match value {
             Value::String(text) => format!("{} {text}", name.replace('_', " ")),

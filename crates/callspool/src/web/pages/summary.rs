@@ -41,7 +41,7 @@ impl Summary {
             @for service in &self.services {
                 @if let Some(since) = service.down_since {
                     p.outage role="alert" {
-                        strong { "The " (service.service.as_str()) " is out" } " since " (moment(since, now)) " "
+                        strong { "The " (service.service.as_str()) " is out." } " It first failed " (moment(since, now)) ". "
                         code { (service.code.as_str()) } " "
                         span.quiet { "Work waits and goes on by itself. " (service.detail) }
                     }
@@ -72,7 +72,7 @@ impl Summary {
         html! {
             div.count.queue.none[waiting + running + parked == 0] {
                 strong { (count(waiting + running)) }
-                span { "in the queue" }
+                span { "queued" }
                 @if running > 0 || parked > 0 {
                     small {
                         @if running > 0 { (count(running)) " running" }

@@ -7,7 +7,7 @@ use callspool_store::{RecordingRow, StepRow};
 use maud::{Markup, html};
 
 use super::waveform::waveform;
-use super::words::{length, moment, short};
+use super::words::{due, length, moment, short};
 use crate::web::dossier;
 use crate::web::site::Site;
 
@@ -91,6 +91,11 @@ fn standing(recording: &RecordingRow) -> Markup {
     }
 }
 
+/// True where a person must say whether it is good.
+fn is_doubtful(recording: &RecordingRow) -> bool {
+    dossier::verified_copy(recording).is_some_and(|copy| !copy.findings.is_empty() && copy.accepted_at.is_none())
+}
+
 fn audio(site: &Site, recording: &RecordingRow) -> Markup {
     let copy = dossier::verified_copy(recording);
     let measured = copy.and_then(|copy| copy.audio.as_ref());
@@ -113,7 +118,13 @@ fn audio(site: &Site, recording: &RecordingRow) -> Markup {
 }
 
 fn next(site: &Site, row: &Row, may_retry: bool, now: Timestamp) -> Markup {
-    let Some(step) = &row.awaited else { return html! { span.quiet { "–" } } };
+    let Some(step) = &row.awaited else {
+        let waits_for_a_person = is_doubtful(&row.recording) && site.app.store.policy().delete_after.is_some();
+        return html! {
+            @if waits_for_a_person { b.parked { "needs you" } small { "accept it, or keep both copies" } }
+            @else { span.quiet.nothing-next { "–" } }
+        };
+    };
     let action = site.href(&format!("/recordings/{}/retry", row.recording.sid));
     html! {
         div.step {
@@ -122,7 +133,7 @@ fn next(site: &Site, row: &Row, may_retry: bool, now: Timestamp) -> Markup {
                 @match step.state {
                     StepState::Running => span.running { "now" },
                     StepState::Parked => b.parked { "needs you" },
-                    _ => (moment(step.due_at, now)),
+                    _ => (due(step.due_at, now)),
                 }
             }
             @if let Some(code) = step.code {

@@ -12,6 +12,15 @@ pub(crate) fn moment(at: Timestamp, now: Timestamp) -> Markup {
     }
 }
 
+/// When something is due: a time ahead, or now.
+pub(crate) fn due(at: Timestamp, now: Timestamp) -> Markup {
+    html! {
+        time datetime=(at.rfc3339()) title={ (at.history()) " UTC" } data-due="true" {
+            @if at > now { (relative(at, now)) } @else { "now" }
+        }
+    }
+}
+
 fn relative(at: Timestamp, now: Timestamp) -> String {
     if at > now { format!("in {}", rough(at.since(now))) } else { format!("{} ago", rough(now.since(at))) }
 }
