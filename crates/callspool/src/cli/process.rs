@@ -1,7 +1,7 @@
 //! `callspool process RE…`: brings recordings through the pipeline now, also those callspool has never heard of.
 
-use callspool_domain::recording::Status;
 use callspool_domain::RecordingSid;
+use callspool_domain::recording::Status;
 
 use super::{Failure, Outcome, SharedApp, say, work};
 

@@ -52,7 +52,11 @@ fn print(row: &RecordingRow, steps: &[StepRow], events: &[EventRow], kept: &[Str
     say(&format!("recording   {} ({})", row.sid, row.track));
     say(&format!("call        {} of {}", row.call, row.account));
     say(&format!("job         {}", or_dash(row.job.as_ref().map(ToString::to_string))));
-    say(&format!("status      {}{}", row.status, row.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()));
+    say(&format!(
+        "status      {}{}",
+        row.status,
+        row.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()
+    ));
     let source = row.provider_source.as_ref().map(|source| format!(", made by {source}")).unwrap_or_default();
     say(&format!("provider    {}{source}", row.provider_status.as_str()));
     say(&format!("announced   {}", row.announced_at));
@@ -78,9 +82,16 @@ fn print(row: &RecordingRow, steps: &[StepRow], events: &[EventRow], kept: &[Str
         None => kept.iter().for_each(|reason| say(&format!("kept        {reason}"))),
     }
     for step in steps {
-        let trouble = step.code.map(|code| format!(", {} failure(s), {code}: {}", step.failures, or_dash(step.detail.clone())));
+        let trouble =
+            step.code.map(|code| format!(", {} failure(s), {code}: {}", step.failures, or_dash(step.detail.clone())));
         let due = format!("due {}", step.due_at);
-        say(&format!("step        {} on {}: {}, {due}{}", step.name, step.subject, step.state, trouble.unwrap_or_default()));
+        say(&format!(
+            "step        {} on {}: {}, {due}{}",
+            step.name,
+            step.subject,
+            step.state,
+            trouble.unwrap_or_default()
+        ));
     }
     for event in events {
         let data = if event.data.is_null() { String::new() } else { format!("  {}", event.data) };

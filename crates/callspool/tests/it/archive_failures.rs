@@ -125,7 +125,8 @@ story! {
             world.advance(Duration::from_secs(1)).await;
         }
         for recording in &calls {
-            assert_eq!(world.recording(recording).await.status, Status::Archived);
+            let step = archive_step(&world, recording).await;
+            assert_eq!(world.recording(recording).await.status, Status::Archived, "{step:?} at {}", world.clock.now());
         }
         assert_eq!(world.history("J").await.lines().count(), 5);
         world.end().await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use callspool_domain::line::LineState;
 use callspool_domain::recording::Status;
-use callspool_sandbox::twilio::{PlaceCall, Word};
+use callspool_sandbox::twilio::{NewRecording, Word};
 use serde_json::json;
 
 use crate::harness::{World, story};
@@ -32,10 +32,9 @@ story! {
         let call = world.twilio.new_call_sid();
         let (status, _) = world.put(&format!("/api/v1/calls/{call}"), json!({"job_id": "BY_PUT"})).await;
         assert_eq!(status, 200);
-        let mut place = PlaceCall::new(world.account(), world.url("/api/twilio/recording?job=BY_CALLBACK"), World::speech());
-        place.recording = place.recording.of_call(call);
-        place.statuses = vec![Word::Completed];
-        world.twilio.place_call(place).await;
+        let recording = world.twilio.add_recording(NewRecording::new(world.account(), World::speech()).of_call(call));
+        let url = world.url("/api/twilio/recording?job=BY_CALLBACK");
+        world.twilio.announce_status(&recording, &url, Word::Completed).await.expect("known");
         world.settle().await;
         assert_eq!(world.history("BY_PUT").await.lines().count(), 1);
         assert_eq!(world.history("BY_CALLBACK").await, "");

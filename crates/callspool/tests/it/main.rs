@@ -8,3 +8,4 @@ mod callbacks;
 mod happy_call;
 mod killed;
 mod linking;
+mod web;

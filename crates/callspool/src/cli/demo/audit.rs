@@ -35,7 +35,12 @@ impl Audit {
 }
 
 /// Audits until everything is well, at most for so long.
-pub(super) async fn wait(stage: &Stage, app: &App, placed: &[PlacedCall], patience: Duration) -> Result<Audit, Failure> {
+pub(super) async fn wait(
+    stage: &Stage,
+    app: &App,
+    placed: &[PlacedCall],
+    patience: Duration,
+) -> Result<Audit, Failure> {
     let end = app.clock.now() + patience;
     loop {
         let audit = audit(stage, app, placed).await?;
@@ -68,7 +73,9 @@ async fn is_archived(stage: &Stage, app: &App, recording: &RecordingSid) -> Resu
     let row = app.store.recording(recording).await?;
     let Some(archive) = row.and_then(|row| row.archive) else { return Ok(Err("it has no archive copy".to_owned())) };
     Ok(match std::fs::read(stage.archived(&archive.object_key)) {
-        Ok(bytes) if stage.provider_sha256(recording).as_deref() == Some(&hex::encode(Sha256::digest(&bytes))) => Ok(()),
+        Ok(bytes) if stage.provider_sha256(recording).as_deref() == Some(&hex::encode(Sha256::digest(&bytes))) => {
+            Ok(())
+        }
         Ok(_) => Err("the archive copy differs from what the provider made".to_owned()),
         Err(error) => Err(format!("the archive copy can't be read: {error}")),
     })

@@ -57,7 +57,8 @@ impl Stage {
 
     /// Opens callspool in this world.
     pub(super) async fn open(&self, config: Config) -> Result<Arc<App>, StartError> {
-        App::open(config, Clock::System, &HttpOptions::default()).await
+        let http = HttpOptions { system_proxy: false, ..HttpOptions::default() };
+        App::open(config, Clock::System, &http).await
     }
 
     /// Begins to break a share of everything that the stand-ins answer.

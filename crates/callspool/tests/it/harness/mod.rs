@@ -230,13 +230,16 @@ impl World {
     /// Waits until no step runs and none is due at the present time of the clock.
     pub(crate) async fn settle(&self) {
         self.eventually("the queue to be idle", async || {
+            let changed = self.app().store.steps_changed();
             let now = self.clock.now();
             let counts = self.app().store.queue().await.expect("the store answers");
-            !counts.iter().any(|count| match count.state {
+            let busy = counts.iter().any(|count| match count.state {
                 StepState::Running => true,
                 StepState::Waiting => count.oldest_due <= now,
                 _ => false,
-            })
+            });
+            // The counts are no snapshot: what moved from one to another meanwhile may be in neither.
+            !busy && !changed.has_changed().unwrap_or(true)
         })
         .await;
     }
