@@ -179,7 +179,11 @@ async fn on_s3(kind: Kind) {
         assert!(policy.contains(&format!("media-src 'self' {}", s3.base_url())), "{policy}");
         let direct = super::Answer::of(world.http.get(location).send().await.expect("the store answers")).await;
         assert_eq!((direct.status, direct.body == through.body), (200, true), "{path}");
-        let word = if path.ends_with(placed.recording_sid.as_str()) && path.starts_with("/calls") { "attachment" } else { "inline" };
+        let word = if path.ends_with(placed.recording_sid.as_str()) && path.starts_with("/calls") {
+            "attachment"
+        } else {
+            "inline"
+        };
         assert!(direct.header("content-disposition").starts_with(word), "{path}");
     }
     assert_eq!(accesses(&world, &placed.recording_sid).await.len(), 5);

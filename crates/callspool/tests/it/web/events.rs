@@ -23,7 +23,10 @@ impl Stream {
             request = request.header("last-event-id", last);
         }
         let response = request.send().await.expect("an answer");
-        assert_eq!((response.status().as_u16(), response.headers()["content-type"].as_bytes()), (200, &b"text/event-stream"[..]));
+        assert_eq!(
+            (response.status().as_u16(), response.headers()["content-type"].as_bytes()),
+            (200, &b"text/event-stream"[..])
+        );
         Self { response, text: String::new() }
     }
 

@@ -77,7 +77,8 @@ impl<'a> Reader<'a> {
     }
 
     async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let headers: Vec<(&str, &str)> = [("authorization", self.authorization.as_str())].into_iter().chain(headers.iter().copied()).collect();
+        let headers: Vec<(&str, &str)> =
+            [("authorization", self.authorization.as_str())].into_iter().chain(headers.iter().copied()).collect();
         send(self.world, method, path, &headers).await
     }
 }
