@@ -19,7 +19,8 @@ pub struct ArchiveSettings {
 impl ArchiveSettings {
     pub(super) fn read(settings: &mut Settings) -> Self {
         let bucket = settings.text("S3_BUCKET");
-        let default = bucket.as_ref().map_or_else(|| "file://./callspool-data/archive".to_owned(), |name| format!("s3://{name}"));
+        let default =
+            bucket.as_ref().map_or_else(|| "file://./callspool-data/archive".to_owned(), |name| format!("s3://{name}"));
         let url = settings.text("ARCHIVE_URL").unwrap_or(default);
         let s3 = url.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, "")));
         if let Some(name) = bucket.filter(|name| s3.is_none_or(|(bucket, _)| bucket != name)) {
@@ -78,7 +79,13 @@ fn read_sse(settings: &mut Settings, on_aws: bool) -> Sse {
     match text.as_deref() {
         Some("none") => Sse::None,
         Some("AES256") => Sse::Aes256,
-        None => if on_aws { Sse::Aes256 } else { Sse::None },
+        None => {
+            if on_aws {
+                Sse::Aes256
+            } else {
+                Sse::None
+            }
+        }
         Some(text) => match text.strip_prefix("aws:kms:").filter(|key| !key.is_empty()) {
             Some(key_id) => Sse::Kms { key_id: key_id.to_owned() },
             None => {
@@ -108,7 +115,8 @@ fn read_credentials(settings: &mut Settings) -> AwsCredentials {
     if let Some(relative_uri) = settings.text("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
         return AwsCredentials::Container { relative_uri };
     }
-    let pod = (settings.text("AWS_CONTAINER_CREDENTIALS_FULL_URI"), settings.text("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"));
+    let pod =
+        (settings.text("AWS_CONTAINER_CREDENTIALS_FULL_URI"), settings.text("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"));
     if let (Some(full_uri), Some(token_file)) = pod {
         return AwsCredentials::Pod { full_uri, token_file: token_file.into() };
     }

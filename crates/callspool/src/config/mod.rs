@@ -5,8 +5,8 @@
 
 mod archive;
 mod provider;
-mod records;
 mod recording;
+mod records;
 mod server;
 pub(crate) mod settings;
 
@@ -16,8 +16,8 @@ use callspool_domain::Policy;
 
 pub use archive::ArchiveSettings;
 pub use provider::AccountSettings;
-pub use records::{AirtableSettings, RecordsSettings};
 pub use recording::RecordingSettings;
+pub use records::{AirtableSettings, RecordsSettings};
 pub use server::ServerSettings;
 pub use settings::{LATER, SETTINGS, Setting, Settings};
 
@@ -62,7 +62,10 @@ impl Config {
         let recording = RecordingSettings::read(&mut settings);
         let mut remarks = settings.later_remarks();
         if accounts.is_empty() {
-            remarks.push("no Twilio account is configured (TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN): every callback is refused".into());
+            remarks.push(
+                "no Twilio account is configured (TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN): every callback is refused"
+                    .into(),
+            );
         }
         if matches!(records, RecordsSettings::BuiltIn) {
             remarks.push("job records are kept in callspool's own database (AIRTABLE_API_KEY is not set)".into());
@@ -118,7 +121,14 @@ mod tests {
         ])
         .expect_err("six problems");
         let text = problems.to_string();
-        for name in ["TWILIO_DELETE_AFTER", "TWILIO_ACCOUNT_SID", "RECORDING_FORMAT", "RECORDING_KEY", "AIRTABLE_BASE_ID", "CALLSPOOL_LISTEN"] {
+        for name in [
+            "TWILIO_DELETE_AFTER",
+            "TWILIO_ACCOUNT_SID",
+            "RECORDING_FORMAT",
+            "RECORDING_KEY",
+            "AIRTABLE_BASE_ID",
+            "CALLSPOOL_LISTEN",
+        ] {
             assert!(text.contains(name), "{name} is missing in: {text}");
         }
         assert!(!text.contains("pat-secret"));
@@ -134,7 +144,8 @@ mod tests {
     #[test]
     fn the_file_is_overlaid_by_the_environment_and_refuses_unknown_keys() {
         let file = "twilio_delete_after = \"24h\"\nrecording_format = \"mp3\"\nrelease_without_job = true";
-        let config = Config::read(Settings::merge(file, &[("RECORDING_FORMAT", "wav")]).expect("file")).expect("config");
+        let config =
+            Config::read(Settings::merge(file, &[("RECORDING_FORMAT", "wav")]).expect("file")).expect("config");
         assert_eq!(config.recording.delete_after, Some(Duration::from_secs(86_400)));
         assert_eq!(config.recording.format.extension(), "wav");
         assert!(config.recording.release_without_job);

@@ -23,7 +23,8 @@ pub struct AccountSettings {
 impl AccountSettings {
     pub(super) fn read_all(settings: &mut Settings) -> Vec<Self> {
         let api_url = settings.text_or("TWILIO_API_URL", "https://api.twilio.com");
-        let api_url = Url::parse(&api_url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let api_url =
+            Url::parse(&api_url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if api_url.is_none() {
             settings.problem("TWILIO_API_URL", "must be an http or https address");
         }

@@ -48,8 +48,9 @@ impl ServerSettings {
 }
 
 fn check_app_url(settings: &mut Settings, text: &str) {
-    let usable = Url::parse(text)
-        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.fragment().is_none());
+    let usable = Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.fragment().is_none()
+    });
     if !usable {
         settings.problem("APP_URL", "must be an http or https address without query and fragment");
     }

@@ -110,7 +110,9 @@ impl Settings {
     /// The file's text with pairs in place of the environment.
     #[cfg(test)]
     pub fn merge(file: &str, environment: &[(&str, &str)]) -> Result<Self, Problems> {
-        Self::over_file(file, |name| environment.iter().find(|(key, _)| *key == name).map(|(_, text)| (*text).to_owned()))
+        Self::over_file(file, |name| {
+            environment.iter().find(|(key, _)| *key == name).map(|(_, text)| (*text).to_owned())
+        })
     }
 
     /// Only these pairs; for programs that configure callspool themselves (the demo, tests).
@@ -136,7 +138,8 @@ impl Settings {
     }
 
     fn from_file(file: &str) -> Result<Self, Problems> {
-        let table: toml::Table = file.parse().map_err(|error: toml::de::Error| Problems(vec![format!("the file is not TOML: {error}")]))?;
+        let table: toml::Table =
+            file.parse().map_err(|error: toml::de::Error| Problems(vec![format!("the file is not TOML: {error}")]))?;
         let mut settings = Self::default();
         for (key, value) in table {
             let name = key.to_uppercase();

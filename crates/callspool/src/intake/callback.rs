@@ -46,7 +46,9 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     metrics::counter!("callspool_callbacks_total", "status" => status.as_str().to_owned()).increment(1);
     metrics::histogram!("callspool_callback_seconds").record(began.elapsed().as_secs_f64());
     match answer {
-        Ok(link) => Json(json!({"success": true, "message": "recording callback stored", "recordingUrl": link})).into_response(),
+        Ok(link) => {
+            Json(json!({"success": true, "message": "recording callback stored", "recordingUrl": link})).into_response()
+        }
         Err(refusal) => refusal.into_response(),
     }
 }
@@ -116,9 +118,10 @@ async fn receive(app: &App, request: Request) -> Result<String, Refusal> {
     let form = Form::decode(&body);
     let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let signature = parts.headers.get("x-twilio-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_form = parts.headers.get(header::CONTENT_TYPE).is_none_or(|kind| {
-        kind.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
-    });
+    let is_form = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_none_or(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded"));
     let signed = if is_form { Body::Form(&form) } else { Body::Raw(&body) };
     check_signature(app, path_and_query, signature, signed, &form)?;
     let callback = read_callback(&form.text()?, parts.uri.query().unwrap_or_default())?;
@@ -127,7 +130,8 @@ async fn receive(app: &App, request: Request) -> Result<String, Refusal> {
 
 async fn read(body: HttpBody) -> Result<Bytes, Refusal> {
     axum::body::to_bytes(body, LARGEST_BODY).await.map_err(|error| {
-        let too_large = std::error::Error::source(&error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+        let too_large =
+            std::error::Error::source(&error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
         if too_large { Refusal::TooLarge } else { Refusal::Unreadable }
     })
 }
@@ -185,7 +189,10 @@ fn read_announcement(fields: &Fields) -> Result<Announcement, Refusal> {
         provider_source: fields.get("RecordingSource")?.map(word),
         track: read_track(fields.get("RecordingTrack")?),
         duration_seconds: fields.get("RecordingDuration")?.and_then(|seconds| seconds.parse().ok()),
-        channels: fields.get("RecordingChannels")?.and_then(|channels| channels.parse().ok()).filter(|n| (1..=8).contains(n)),
+        channels: fields
+            .get("RecordingChannels")?
+            .and_then(|channels| channels.parse().ok())
+            .filter(|n| (1..=8).contains(n)),
         started_at: fields.get("RecordingStartTime")?.and_then(Timestamp::from_rfc2822),
         error_code: fields.get("ErrorCode")?.and_then(|code| code.parse().ok()).filter(|code| *code != 0),
         encrypted: fields.get("EncryptionDetails")?.is_some_and(|details| details != "null"),

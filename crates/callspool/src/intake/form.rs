@@ -24,11 +24,15 @@ impl Form {
     /// Splits and decodes the body; any bytes can be split.
     pub fn decode(body: &[u8]) -> Self {
         let pairs = body.split(|b| *b == b'&').filter(|pair| !pair.is_empty());
-        Self(pairs.map(|pair| {
-            let mut halves = pair.splitn(2, |b| *b == b'=');
-            let mut half = || decode_half(halves.next().unwrap_or_default());
-            (half(), half())
-        }).collect())
+        Self(
+            pairs
+                .map(|pair| {
+                    let mut halves = pair.splitn(2, |b| *b == b'=');
+                    let mut half = || decode_half(halves.next().unwrap_or_default());
+                    (half(), half())
+                })
+                .collect(),
+        )
     }
 
     /// The pairs as bytes, for the signature.
@@ -82,14 +86,16 @@ impl Fields {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn decodes_like_a_browser_encodes() {
-        let body = form_urlencoded::Serializer::new(String::new()).append_pair("From", "+1 (415) é&=").append_pair("Empty", "").finish();
+        let body = form_urlencoded::Serializer::new(String::new())
+            .append_pair("From", "+1 (415) é&=")
+            .append_pair("Empty", "")
+            .finish();
         let fields = Form::decode(body.as_bytes()).text().expect("text");
         assert_eq!(fields.get("From"), Ok(Some("+1 (415) é&=")));
         assert_eq!(fields.get("Empty"), Ok(None));

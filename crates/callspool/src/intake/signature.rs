@@ -64,7 +64,9 @@ fn signed_pairs(form: &Form) -> Vec<u8> {
 fn has_hash_of(url: &str, body: &[u8]) -> bool {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let said = query.split('&').find_map(|pair| pair.strip_prefix("bodySHA256="));
-    said.is_some_and(|said| bool::from(hex::encode(Sha256::digest(body)).as_bytes().ct_eq(said.to_ascii_lowercase().as_bytes())))
+    said.is_some_and(|said| {
+        bool::from(hex::encode(Sha256::digest(body)).as_bytes().ct_eq(said.to_ascii_lowercase().as_bytes()))
+    })
 }
 
 fn variants(url: &str) -> Vec<String> {
@@ -133,7 +135,12 @@ mod tests {
     #[test]
     fn the_vectors_of_the_official_sdks_with_ports_and_schemes() {
         vector("T1", U, P, "RSOYDt4T1cUTdK1PDd93/VVr8B8=");
-        vector("T1 given a port", "https://mycompany.com:1234/myapp.php?foo=1&bar=2", P, "RSOYDt4T1cUTdK1PDd93/VVr8B8=");
+        vector(
+            "T1 given a port",
+            "https://mycompany.com:1234/myapp.php?foo=1&bar=2",
+            P,
+            "RSOYDt4T1cUTdK1PDd93/VVr8B8=",
+        );
         vector("T2", U, P, "kvajT1Ptam85bY51eRf/AJRuM3w=");
         vector("T3", "http://mycompany.com/myapp.php?foo=1&bar=2", P, "0ZXoZLH/DfblKGATFgpif+LLRf4=");
         vector("T4", "http://mycompany.com:1234/myapp.php?foo=1&bar=2", P, "Zmvh+3yNM1Phv2jhDCwEM3q5ebU=");
@@ -174,7 +181,12 @@ mod tests {
         vector("T16", U, "property=value&boolean=true", "NBdBDr/T/lgjI+tlgpXjKZQZs/k=");
         vector("T17", U, "", "zYQTYrRWXE7LtzbG4PfP7/bkkGo=");
         assert!(form_passes("https://mycompany.com/myapp.php", P, "1xaxFBvyzXYvWplzNOSs28HWO94="), "T18");
-        vector("T19", "https://mycompany.com/myapp.php?foo=hello%20world&bar=test%2Bvalue", P, "er2tvAP1Wx+iuTTE2BPgvEaN1cs=");
+        vector(
+            "T19",
+            "https://mycompany.com/myapp.php?foo=hello%20world&bar=test%2Bvalue",
+            P,
+            "er2tvAP1Wx+iuTTE2BPgvEaN1cs=",
+        );
         let special = form_urlencoded::Serializer::new(String::new())
             .append_pair("Message", "Hello & goodbye! @#$%^*()")
             .append_pair("From", "+1 (415) 867-5309")

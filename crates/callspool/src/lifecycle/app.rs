@@ -68,20 +68,37 @@ impl App {
     /// Opens the ledger (bringing its schema up to date) and makes the clients; connects to nothing else.
     pub async fn open(config: Config, clock: Clock, http: &HttpOptions) -> Result<Arc<Self>, StartError> {
         let store = Store::open(&config.server.database_url, config.policy(), OpenOptions::default()).await?;
+        Self::on(store, config, clock, http).await
+    }
+
+    /// The same on a ledger that is open: the configuration's own, opened with its policy and other options.
+    pub async fn on(store: Store, config: Config, clock: Clock, http: &HttpOptions) -> Result<Arc<Self>, StartError> {
         let http = Http::new(http)?;
         let mut accounts = HashMap::new();
         for settings in &config.accounts {
-            let client = Twilio::new(&http, TwilioAccount {
-                sid: settings.sid.clone(),
-                user: settings.api_user.clone(),
-                password: settings.api_password.clone(),
-                base_url: settings.api_url.clone(),
-            });
+            let client = Twilio::new(
+                &http,
+                TwilioAccount {
+                    sid: settings.sid.clone(),
+                    user: settings.api_user.clone(),
+                    password: settings.api_password.clone(),
+                    base_url: settings.api_url.clone(),
+                },
+            );
             accounts.insert(settings.sid.clone(), Account { settings: settings.clone(), client });
         }
         let archive = Archive::open(&http, &config.archive.place).await?;
         let records = JobRecords::new(&config.records, &http, &store, &clock);
-        Ok(Arc::new(Self { config, clock, store, archive, parts: PartBudget::default(), records, shutdown: CancellationToken::new(), accounts }))
+        Ok(Arc::new(Self {
+            config,
+            clock,
+            store,
+            archive,
+            parts: PartBudget::default(),
+            records,
+            shutdown: CancellationToken::new(),
+            accounts,
+        }))
     }
 
     /// The account with this sid, if it is configured.
