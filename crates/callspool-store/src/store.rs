@@ -82,7 +82,7 @@ impl Store {
             lock_file.push(".lock");
             (db, Some(PathBuf::from(lock_file)), Vec::new())
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let db = Arc::new(Db::Postgres(Postgres::new(url, &options, &signals)?));
+            let db = Arc::new(Db::Postgres(Box::new(Postgres::new(url, &options, &signals)?)));
             migrations::migrate(&db).await?;
             let tasks = postman::start(&db, &signals);
             (db, None, tasks)

@@ -27,7 +27,7 @@ pub(crate) type Body<A, T> = for<'a> fn(&'a Tx<'a>, &'a A) -> BoxFuture<'a, Resu
 #[derive(Debug)]
 pub(crate) enum Db {
     Sqlite(Sqlite),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 impl Db {

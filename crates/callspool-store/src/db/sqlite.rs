@@ -31,11 +31,14 @@ const CONTROL: Statement = Statement::new("the transaction", "");
 /// A body on its way to a thread: run on a connection, or refused with the reason.
 type Job = Box<dyn FnOnce(Result<&Mutex<Connection>, &str>) -> Option<Ran> + Send>;
 
+/// Tells whoever asked, once it is known whether the changes are committed or why not.
+type Answer = Box<dyn FnOnce(Result<(), &str>) + Send>;
+
 /// A body that has run, and whom to tell whether it is committed.
 struct Ran {
     kept: bool,
     news: News,
-    answer: Box<dyn FnOnce(Result<(), &str>) + Send>,
+    answer: Answer,
 }
 
 enum Message {
@@ -172,7 +175,7 @@ fn write_groups(connection: &Mutex<Connection>, jobs: &mut mpsc::Receiver<Messag
             signals.committed(&news);
         }
         for ran in group {
-            (ran.answer)(committed.as_ref().map(|()| ()).map_err(String::as_str));
+            (ran.answer)(committed.as_ref().copied().map_err(String::as_str));
         }
     }
 }
