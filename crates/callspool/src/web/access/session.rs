@@ -32,7 +32,7 @@ fn secret_of(headers: &HeaderMap) -> Option<&str> {
 pub(crate) async fn begin(site: &Site, token_id: &str) -> Result<HeaderValue, Refusal> {
     let (secret, now) = (random::secret(), site.app.clock.now());
     site.app.store.create_session(&hash(&secret), token_id, now + SESSION, now).await?;
-    Ok(cookie(site, &secret, SESSION))
+    Ok(cookie(&site.base, site.is_https(), &secret, SESSION))
 }
 
 /// Ends the session a request carries, if it does; returns the cookie that takes it out of the browser.
@@ -40,12 +40,12 @@ pub(crate) async fn end(site: &Site, headers: &HeaderMap) -> Result<HeaderValue,
     if let Some(hash) = hash_of(headers) {
         site.app.store.delete_session(&hash).await?;
     }
-    Ok(cookie(site, "", Duration::ZERO))
+    Ok(cookie(&site.base, site.is_https(), "", Duration::ZERO))
 }
 
-fn cookie(site: &Site, secret: &str, life: Duration) -> HeaderValue {
-    let path = if site.base.is_empty() { "/" } else { &site.base };
-    let secure = if site.is_https() { "; Secure" } else { "" };
+fn cookie(base: &str, is_https: bool, secret: &str, life: Duration) -> HeaderValue {
+    let path = if base.is_empty() { "/" } else { base };
+    let secure = if is_https { "; Secure" } else { "" };
     let age = life.as_secs();
     let text = format!("{COOKIE}={secret}; Path={path}; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
     // The path comes from a parsed URL and the secret is hexadecimal, so this is always a header's text.
@@ -86,5 +86,11 @@ mod tests {
         assert_ne!(hash("s1"), hash_of_ticket("s1"));
         headers.insert(header::COOKIE, HeaderValue::from_static("not_callspool_session=s1"));
         assert_eq!(secret_of(&headers), None);
+    }
+
+    #[test]
+    fn the_cookie_goes_only_where_callspool_is() {
+        let set = cookie("/calls", true, "s1", SESSION);
+        assert_eq!(set, "callspool_session=s1; Path=/calls; Max-Age=43200; HttpOnly; SameSite=Lax; Secure");
     }
 }

@@ -78,7 +78,7 @@ pub(super) struct CallDetail {
 
 /// Calls, newest first
 #[utoipa::path(
-    get, path = "/api/v1/calls", tag = "calls",
+    get, path = "/api/v1/calls", operation_id = "list_calls", tag = "calls",
     params(
         ("job_id" = Option<String>, Query, description = "of this job"),
         ("after" = Option<String>, Query, description = "the next of the page before"),
@@ -104,7 +104,7 @@ pub(super) async fn list(
 
 /// One call with its recordings
 #[utoipa::path(
-    get, path = "/api/v1/calls/{call}", tag = "calls",
+    get, path = "/api/v1/calls/{call}", operation_id = "show_call", tag = "calls",
     params(("call" = String, Path, description = "its CallSid")),
     responses((status = 200, body = CallDetail), (status = 404, body = Problem))
 )]
@@ -140,7 +140,7 @@ pub(super) struct Tie {
 ///
 /// At any time, before or after the recording; the same again changes nothing. Needs the role operator.
 #[utoipa::path(
-    put, path = "/api/v1/calls/{call}", tag = "calls",
+    put, path = "/api/v1/calls/{call}", operation_id = "tie_call", tag = "calls",
     params(("call" = String, Path, description = "its CallSid; it need not be known yet")),
     request_body = Tie,
     responses(

@@ -40,7 +40,7 @@ enum Form {
 /// Server-sent events where `Accept` asks for `text/event-stream`: those after `Last-Event-ID` or `after`, else only new
 /// ones, each with its `seq` as id. Else a page of JSON.
 #[utoipa::path(
-    get, path = "/api/v1/events", tag = "operation",
+    get, path = "/api/v1/events", operation_id = "show_events", tag = "operation",
     params(
         ("after" = Option<i64>, Query, description = "events after this seq; 0 for all"),
         ("limit" = Option<u32>, Query, description = "of a page: 1 to 200, 50 unless given"),

@@ -33,7 +33,7 @@ pub(super) struct Job {
 
 /// One job
 #[utoipa::path(
-    get, path = "/api/v1/jobs/{job}", tag = "jobs",
+    get, path = "/api/v1/jobs/{job}", operation_id = "show_job", tag = "jobs",
     params(("job" = String, Path, description = "its id, percent-encoded")),
     responses((status = 200, body = Job), (status = 404, body = Problem))
 )]

@@ -79,7 +79,7 @@ impl From<ServiceState> for Service {
 }
 
 /// The queue
-#[utoipa::path(get, path = "/api/v1/queue", tag = "operation", responses((status = 200, body = Queue)))]
+#[utoipa::path(get, path = "/api/v1/queue", operation_id = "show_queue", tag = "operation", responses((status = 200, body = Queue)))]
 pub(super) async fn show(
     State(site): State<Arc<Site>>,
     _listener: Listener,

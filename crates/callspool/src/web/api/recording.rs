@@ -84,7 +84,7 @@ pub(super) struct Release {
 
 /// Everything known about one recording
 #[utoipa::path(
-    get, path = "/api/v1/recordings/{recording}", tag = "recordings",
+    get, path = "/api/v1/recordings/{recording}", operation_id = "show_recording", tag = "recordings",
     params(("recording" = String, Path, description = "its RecordingSid")),
     responses((status = 200, body = RecordingDetail), (status = 404, body = Problem))
 )]
@@ -154,7 +154,7 @@ pub(super) struct Retried {
 ///
 /// Steps that are parked, given up, or waiting after an error are due at once. Needs the role operator.
 #[utoipa::path(
-    post, path = "/api/v1/recordings/{recording}/retry", tag = "recordings",
+    post, path = "/api/v1/recordings/{recording}/retry", operation_id = "retry_recording", tag = "recordings",
     params(("recording" = String, Path, description = "its RecordingSid")),
     responses((status = 200, body = Retried), (status = 403, body = Problem), (status = 404, body = Problem))
 )]
@@ -186,7 +186,7 @@ pub(super) struct Links {
 ///
 /// Whoever has the signed URL can listen until it expires.
 #[utoipa::path(
-    post, path = "/api/v1/recordings/{recording}/url", tag = "recordings",
+    post, path = "/api/v1/recordings/{recording}/url", operation_id = "link_recording", tag = "recordings",
     params(
         ("recording" = String, Path, description = "its RecordingSid"),
         ("ttl_seconds" = Option<u64>, Query, description = "its life, at most 604800; RECORDING_LINK_TTL unless given"),

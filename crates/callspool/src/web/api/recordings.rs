@@ -29,7 +29,7 @@ pub(super) struct RecordingPage {
 ///
 /// Later pages stay the same whatever is announced meanwhile.
 #[utoipa::path(
-    get, path = "/api/v1/recordings", tag = "recordings",
+    get, path = "/api/v1/recordings", operation_id = "list_recordings", tag = "recordings",
     params(
         ("status" = Option<String>, Query, description = "announced, archived, absent, failed, missing or expired"),
         ("call_sid" = Option<String>, Query, description = "of this call"),

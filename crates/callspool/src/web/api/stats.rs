@@ -33,7 +33,7 @@ pub(super) struct Totals {
 }
 
 /// Totals
-#[utoipa::path(get, path = "/api/v1/stats", tag = "operation", responses((status = 200, body = Totals)))]
+#[utoipa::path(get, path = "/api/v1/stats", operation_id = "show_stats", tag = "operation", responses((status = 200, body = Totals)))]
 pub(super) async fn show(
     State(site): State<Arc<Site>>,
     _listener: Listener,

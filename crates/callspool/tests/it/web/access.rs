@@ -1,5 +1,7 @@
 //! Closed by default: every route, asked by nobody, by strangers, and by each role.
 
+use std::collections::BTreeSet;
+
 use callspool_store::Role;
 use http::Method;
 
@@ -96,8 +98,10 @@ story! {
         let description = Reader::new(&world, Role::Listener).await.get("/openapi.json").await.json();
         let paths = description["paths"].as_object().expect("paths");
         assert!(paths.len() > 8, "{paths:?}");
+        let mut operations = BTreeSet::new();
         for (path, methods) in paths {
-            for method in methods.as_object().expect("methods").keys() {
+            for (method, operation) in methods.as_object().expect("methods") {
+                assert!(operations.insert(operation["operationId"].to_string()), "{method} {path} has another's operationId");
                 let known = ROUTES.iter().any(|(named, route, _)| named.eq_ignore_ascii_case(method) && route == path);
                 assert!(known, "{method} {path} is not in the table of this test");
             }
