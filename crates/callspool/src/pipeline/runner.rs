@@ -214,7 +214,7 @@ impl Runner {
         let written = match result {
             Ok(()) => Ok(true),
             Err(Stop::LeaseLost) => {
-                tracing::warn!(step = ?lease, "the lease was lost; another attempt has taken over");
+                tracing::warn!(step = lease.step, "the lease was lost; another attempt has taken over");
                 Ok(true)
             }
             Err(Stop::Abandoned) => self.app.store.hand_back(lease, now, now).await,
@@ -223,7 +223,7 @@ impl Runner {
             Err(Stop::BadMedia(failure, bad)) => self.record_failure(lease, failure, Some(bad), now).await,
         };
         if let Err(error) = written {
-            tracing::error!(step = ?lease, %error, "the end of a step could not be stored; it is taken over in {} s", LEASE.as_secs());
+            tracing::error!(step = lease.step, %error, "the end of a step could not be stored; it is taken over in {} s", LEASE.as_secs());
         }
     }
 
@@ -235,7 +235,7 @@ impl Runner {
         now: Timestamp,
     ) -> Result<bool, callspool_store::Error> {
         metrics::counter!("callspool_step_failures_total", "code" => failure.code.as_str()).increment(1);
-        tracing::warn!(step = ?lease, code = failure.code.as_str(), detail = failure.detail, "step_failed");
+        tracing::warn!(step = lease.step, code = failure.code.as_str(), detail = failure.detail, "step_failed");
         self.app.store.fail(lease, &failure, bad, random::jitter(), now).await
     }
 

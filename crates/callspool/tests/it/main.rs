@@ -7,6 +7,7 @@ mod harness;
 
 mod archive_failures;
 mod callbacks;
+mod documents;
 mod happy_call;
 mod killed;
 mod linking;

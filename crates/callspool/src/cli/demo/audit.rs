@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callspool_domain::{JobId, RecordingSid};
+use callspool_domain::RecordingSid;
 use callspool_sandbox::twilio::PlacedCall;
 use sha2::{Digest as _, Sha256};
 
@@ -60,7 +60,7 @@ async fn audit(stage: &Stage, app: &App, placed: &[PlacedCall]) -> Result<Audit,
             Ok(()) => audit.archived += 1,
             Err(why) => audit.findings.push(format!("{recording}: {why}")),
         }
-        match lines(app, &Stage::job(n), recording).await? {
+        match lines(&stage.history(n), recording) {
             1 => audit.linked += 1,
             lines => audit.findings.push(format!("{recording}: {lines} history lines instead of 1")),
         }
@@ -81,8 +81,6 @@ async fn is_archived(stage: &Stage, app: &App, recording: &RecordingSid) -> Resu
     })
 }
 
-async fn lines(app: &App, job: &str, recording: &RecordingSid) -> Result<usize, Failure> {
-    let Ok(job) = JobId::parse(job) else { return Ok(0) };
-    let history = app.store.job(&job).await?.map(|job| job.history).unwrap_or_default();
-    Ok(history.lines().filter(|line| line.contains("Event: Recording |") && line.contains(recording.as_str())).count())
+fn lines(history: &str, recording: &RecordingSid) -> usize {
+    history.lines().filter(|line| line.contains("Event: Recording |") && line.contains(recording.as_str())).count()
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use callspool_clients::http::HttpOptions;
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::{AccountSid, Clock, RecordingSid};
+use callspool_sandbox::airtable::{Airtable, AirtableOptions};
 use callspool_sandbox::twilio::{Audio, PlaceCall, PlacedCall, Sound};
 use callspool_sandbox::{Twilio, TwilioOptions};
 
@@ -17,12 +18,19 @@ use crate::lifecycle::{App, StartError, random};
 const ACCOUNT: &str = "AC00000000000000000000000000000de0";
 /// How many jobs the calls are spread over.
 const JOBS: usize = 4;
+const HISTORY: &str = "job_history";
+/// What a person wrote into each job before.
+const PRIOR_NOTE: &str = "Customer asked to be called back.";
 /// Of a thousand answers, how many `--faults` breaks.
 const BROKEN_PER_MILLE: u16 = 200;
 
 /// The outside world of a demo.
 pub(super) struct Stage {
     twilio: Twilio,
+    airtable: Airtable,
+    airtable_options: AirtableOptions,
+    /// The record of each job.
+    jobs: Vec<String>,
     account: AccountSid,
     token: String,
     address: SocketAddr,
@@ -35,7 +43,12 @@ impl Stage {
         let account = AccountSid::parse(ACCOUNT).map_err(|error| Failure::Usage(error.to_string()))?;
         let token = random::secret();
         let twilio = Twilio::start(TwilioOptions::new(Clock::System, account.clone(), token.clone())).await?;
-        Ok(Self { twilio, account, token, address, folder: Folder::create()? })
+        // With Airtable's own limit, so that the demo shows the pace that a customer would see.
+        let airtable_options = AirtableOptions { requests_per_second: Some(5), ..AirtableOptions::new(Clock::System) };
+        let airtable = Airtable::start(airtable_options.clone()).await?;
+        let jobs =
+            (0..JOBS).map(|n| airtable.add_record(&[("Job ID", &Self::job(n)), (HISTORY, PRIOR_NOTE)])).collect();
+        Ok(Self { twilio, airtable, airtable_options, jobs, account, token, address, folder: Folder::create()? })
     }
 
     /// The configuration that a customer of this outside world would have.
@@ -50,6 +63,11 @@ impl Stage {
             ("TWILIO_AUTH_TOKEN", self.token.clone()),
             ("TWILIO_API_URL", self.twilio.base_url().to_owned()),
             ("TWILIO_DELETE_AFTER", "10s".to_owned()),
+            ("AIRTABLE_API_KEY", self.airtable_options.token.expose().to_owned()),
+            ("AIRTABLE_BASE_ID", self.airtable_options.base.clone()),
+            ("AIRTABLE_TABLE", self.airtable_options.table.clone()),
+            ("AIRTABLE_ENDPOINT_URL", self.airtable.base_url().to_owned()),
+            ("AIRTABLE_URL_FIELD", "Recording URL (Twilio/S3)".to_owned()),
         ];
         let settings: Vec<(&str, &str)> = settings.iter().map(|(name, text)| (*name, text.as_str())).collect();
         Config::read(Settings::of(&settings))
@@ -64,11 +82,13 @@ impl Stage {
     /// Begins to break a share of everything that the stand-ins answer.
     pub(super) fn break_things(&self) {
         self.twilio.faults().random(1, BROKEN_PER_MILLE);
+        self.airtable.faults().random(2, BROKEN_PER_MILLE);
     }
 
     /// Ends every fault.
     pub(super) fn mend(&self) {
         self.twilio.faults().random(1, 0);
+        self.airtable.faults().random(2, 0);
     }
 
     /// Places the n-th call: speech of various lengths, now and then with a silent side.
@@ -81,9 +101,13 @@ impl Stage {
         self.twilio.place_call(PlaceCall::new(self.account.clone(), url, audio)).await
     }
 
-    /// The job of the n-th call.
-    pub(super) fn job(n: usize) -> String {
+    fn job(n: usize) -> String {
         format!("JOB{}", 100 + n % JOBS)
+    }
+
+    /// The history of the n-th call's job, as a person sees it in Airtable.
+    pub(super) fn history(&self, n: usize) -> String {
+        self.jobs.get(n % JOBS).map(|record| self.airtable.cell(record, HISTORY)).unwrap_or_default()
     }
 
     /// The hash of the bytes the provider made.
