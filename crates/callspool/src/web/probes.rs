@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::access::Listener;
 use super::refusal::Refusal;
 use super::site::Site;
-use crate::lifecycle::{App, metrics};
+use crate::lifecycle::App;
 
 /// A database that does not answer within this is not ready.
 const LONGEST_PING: Duration = Duration::from_secs(3);
@@ -76,7 +76,7 @@ fn outage(state: &ServiceState) -> Option<Trouble> {
 /// The numbers of this process, and those of the ledger, in Prometheus' text format.
 pub(crate) async fn metrics(State(site): State<Arc<Site>>, Listener(_): Listener) -> Result<Response, Refusal> {
     let app = &site.app;
-    let mut text = metrics::handle().render();
+    let mut text = site.metrics.render();
     write_totals(&mut text, &app.store.stats().await?);
     write_queue(&mut text, &app.store.queue().await?, app.clock.now());
     write_services(&mut text, app).await?;

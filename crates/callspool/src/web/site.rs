@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use callspool_clients::ArchiveConfig;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::OnceCell;
 use url::Url;
 
 use super::access::Throttle;
 use super::audio::LinkKey;
-use crate::lifecycle::App;
+use crate::lifecycle::{App, metrics};
 
 /// The HTTP side of one process.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Site {
     pub throttle: Throttle,
     /// The key that signs our own URLs, once it was read.
     pub link_key: OnceCell<LinkKey>,
+    /// What this process counts.
+    pub metrics: &'static PrometheusHandle,
 }
 
 impl Site {
@@ -33,7 +36,15 @@ impl Site {
         let origin = url.as_ref().map_or_else(String::new, |url| url.origin().ascii_serialization());
         let base = url.as_ref().map_or_else(String::new, |url| url.path().trim_end_matches('/').to_owned());
         let content_policy = content_policy(&app.config.archive.place);
-        Self { app, origin, base, content_policy, throttle: Throttle::default(), link_key: OnceCell::new() }
+        Self {
+            app,
+            origin,
+            base,
+            content_policy,
+            throttle: Throttle::default(),
+            link_key: OnceCell::new(),
+            metrics: metrics::handle(),
+        }
     }
 
     /// True where browsers reach us by HTTPS.

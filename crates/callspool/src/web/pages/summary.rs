@@ -1,7 +1,7 @@
 //! The head of the live page: how many recordings stand where, what is queued, and which services are out.
 
 use callspool_domain::recording::Status;
-use callspool_domain::{StepState, Timestamp};
+use callspool_domain::{Service, StepState, Timestamp};
 use callspool_store::{QueueCount, Result, ServiceState, Stats};
 use maud::{Markup, html};
 
@@ -41,7 +41,7 @@ impl Summary {
             @for service in &self.services {
                 @if let Some(since) = service.down_since {
                     p.outage role="alert" {
-                        strong { "The " (service.service.as_str()) " is out." } " It first failed " (moment(since, now)) ". "
+                        strong { (out(service.service)) } " First failed " (moment(since, now)) ". "
                         code { (service.code.as_str()) } " "
                         span.quiet { "Work waits and goes on by itself. " (service.detail) }
                     }
@@ -82,5 +82,13 @@ impl Summary {
                 }
             }
         }
+    }
+}
+
+fn out(service: Service) -> &'static str {
+    match service {
+        Service::Provider => "The provider is out.",
+        Service::Archive => "The archive is out.",
+        Service::Records => "The job records are out.",
     }
 }

@@ -93,6 +93,7 @@ story! {
             "callspool_recordings{status=\"announced\"} 1\n",
             "callspool_queue_steps{lane=\"transfer\",state=\"waiting\",code=\"provider_unauthorized\"} 1\n",
             "callspool_service_out{service=\"provider\"} 1\n",
+            "callspool_http_requests_total{route=\"/healthz\",method=\"GET\",status=\"200\"} ",
         ] {
             assert!(text.contains(line), "{text}");
         }
