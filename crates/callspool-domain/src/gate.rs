@@ -7,10 +7,10 @@
 use std::fmt;
 
 use crate::line::LineState;
-use crate::plan::{CallView, RecordingView};
 use crate::policy::Policy;
 use crate::recording::{CopyState, Status};
 use crate::time::Timestamp;
+use crate::view::{CallView, RecordingView};
 
 /// One reason why a recording is not released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,6 +17,7 @@ pub mod secret;
 pub mod step;
 mod stored;
 pub mod time;
+pub mod view;
 
 pub use clock::Clock;
 pub use failure::{Code, Service, StepFailure, Verdict};

@@ -7,62 +7,16 @@
 use std::time::Duration;
 
 use crate::gate;
-use crate::id::{CallSid, JobId, RecordingSid};
+use crate::id::RecordingSid;
 use crate::line::LineState;
 use crate::policy::Policy;
-use crate::recording::{CopyState, ProviderStatus, Status};
+use crate::recording::Status;
 use crate::step::{StepName, StepState, Subject};
 use crate::time::Timestamp;
+use crate::view::{CallView, RecordingView};
 
 /// How long an unsettled call waits at most until it is looked at again, should a wake-up be lost.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(3600);
-
-/// A call and what is stored under it.
-#[derive(Debug, Clone)]
-pub struct CallView {
-    /// The call, or the placeholder.
-    pub sid: CallSid,
-    /// The job it is tied to.
-    pub job: Option<JobId>,
-    /// Its look-up step, where there is one.
-    pub find_job: Option<StepState>,
-    /// Its recordings.
-    pub recordings: Vec<RecordingView>,
-}
-
-/// A recording as the plan sees it.
-#[derive(Debug, Clone)]
-pub struct RecordingView {
-    /// Its id.
-    pub sid: RecordingSid,
-    /// Where it stands, in our words.
-    pub status: Status,
-    /// Where it stands, in the provider's.
-    pub provider_status: ProviderStatus,
-    /// True once the provider's copy was deleted or found deleted.
-    pub provider_copy_gone: bool,
-    /// The archive copy, once its key is allocated.
-    pub archive: Option<ArchiveView>,
-    /// The line in the history of the call's present job.
-    pub line: Option<LineState>,
-    /// Its archive step.
-    pub archive_step: Option<StepState>,
-    /// Its release step.
-    pub release_step: Option<StepState>,
-}
-
-/// The archive copy as the plan sees it.
-#[derive(Debug, Clone)]
-pub struct ArchiveView {
-    /// How far it is.
-    pub state: CopyState,
-    /// When it was read back and found whole.
-    pub verified_at: Option<Timestamp>,
-    /// True where its audio was found doubtful.
-    pub doubtful: bool,
-    /// True where a person accepted it.
-    pub accepted: bool,
-}
 
 /// A step that must exist and be neither done nor cancelled.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use callspool_domain::gate;
 use callspool_domain::line::LineState;
-use callspool_domain::plan::{ArchiveView, CallView, Next, Plan, RecordingView, plan};
+use callspool_domain::plan::{Next, Plan, plan};
 use callspool_domain::recording::{CopyState, ProviderStatus, Status};
+use callspool_domain::view::{ArchiveView, CallView, RecordingView};
 use callspool_domain::{CallSid, JobId, Policy, RecordingSid, StepName, StepState, Timestamp};
 use proptest::prelude::*;
 

@@ -1,8 +1,9 @@
 //! The plan inside a transaction: what is stored under a call is read, `callspool_domain::plan` decides, and what it wants
 //! is there when the transaction commits.
 
-use callspool_domain::plan::{ArchiveView, CallView, Ensure, Next, RecordingView, plan};
+use callspool_domain::plan::{Ensure, Next, plan};
 use callspool_domain::recording::CopyState;
+use callspool_domain::view::{ArchiveView, CallView, RecordingView};
 use callspool_domain::{CallSid, Policy, Source, StepName, Subject, Timestamp};
 use serde_json::json;
 

@@ -2,8 +2,8 @@
 
 use callspool_domain::audio::{AudioFacts, Finding};
 use callspool_domain::line::LineState;
-use callspool_domain::plan::{CallView, RecordingView};
 use callspool_domain::recording::{CopyState, ProviderStatus, Status, Track};
+use callspool_domain::view::{CallView, RecordingView};
 use callspool_domain::{AccountSid, CallSid, JobId, RecordingSid, Source, Timestamp};
 
 use crate::db::value::Column;
