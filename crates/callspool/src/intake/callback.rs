@@ -5,7 +5,7 @@
 //! (<https://www.twilio.com/docs/voice/api/recording#recordingstatuscallback>).
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{Request, State};
@@ -19,6 +19,7 @@ use callspool_domain::{AccountSid, CallSid, IdError, JobId, RecordingSid, Secret
 use callspool_store::Callback;
 use http::{StatusCode, header};
 use serde_json::json;
+use tower_http::timeout::TimeoutLayer;
 
 use super::form::{Fields, Form, FormError};
 use super::signature::{Body, is_genuine};
@@ -27,13 +28,20 @@ use crate::lifecycle::App;
 /// Every path of the recording callback; the later two are those of earlier systems.
 pub const PATHS: [&str; 3] = ["/api/twilio/recording", "/api/twilio/recording-status", "/recording/status"];
 
+/// Twilio waits 15 s for an answer (<https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>); a body
+/// that takes longer to arrive is nobody's.
+const PATIENCE: Duration = Duration::from_secs(15);
 const LARGEST_BODY: usize = 64 * 1024;
 /// Words longer than any provider's are cut: they are shown and filtered by, never followed.
 const LONGEST_WORD: usize = 64;
 
 /// The routes of the callbacks; open, since their signature is the access.
 pub fn router(app: Arc<App>) -> Router {
-    PATHS.iter().fold(Router::new(), |router, path| router.route(path, post(answer))).with_state(app)
+    PATHS
+        .iter()
+        .fold(Router::new(), |router, path| router.route(path, post(answer)))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
+        .with_state(app)
 }
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
