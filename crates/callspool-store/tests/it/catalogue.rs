@@ -35,9 +35,12 @@ async fn no_statement_walks_through_history() {
         let values = vec![rusqlite::types::Null; plan.parameter_count()];
         let lines = plan.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).expect("a plan");
         for line in lines.map(|line| line.expect("a line")) {
-            let walked = line.strip_prefix("SCAN ").filter(|walked| !walked.contains(" USING "));
-            let table = walked.and_then(|walked| walked.split(' ').next());
-            let walks = table.is_some_and(|table| !SMALL.contains(&table));
+            // A walk along an index is short where it ends at a limit, or where the index holds open work only.
+            let is_short_walk = |walked: &&str| {
+                let bounded = text.contains(" LIMIT ") || walked.contains(" INDEX steps_");
+                SMALL.contains(&walked.split(' ').next().unwrap_or_default()) || (walked.contains(" USING ") && bounded)
+            };
+            let walks = line.strip_prefix("SCAN ").is_some_and(|walked| !is_short_walk(&walked));
             let sorts = line.contains("TEMP B-TREE FOR ORDER BY") && !is_short(&text);
             if walks || sorts {
                 offenders.push(format!("{line}: {text}"));
@@ -48,9 +51,9 @@ async fn no_statement_walks_through_history() {
     scene.end().await;
 }
 
-/// What is sorted there is what one call or one job holds, or a table that stays small.
+/// What is sorted there is what one call or one job holds, what counting leaves, or a table that stays small.
 fn is_short(text: &str) -> bool {
-    ["r.call_sid = $", "r.call_sid IN", "l.job_id <> $2", "FROM tokens", "FROM services"]
+    ["r.call_sid = $", "r.call_sid IN", "l.job_id <> $2", "FROM tokens", "COUNT(*)"]
         .iter()
         .any(|part| text.contains(part))
 }

@@ -1,5 +1,7 @@
 //! The store suite: every test runs on SQLite, and on PostgreSQL where `CALLSPOOL_TEST_POSTGRES` names a server.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a helper that can't do its work ends the test")]
+
 mod catalogue;
 mod durability;
 mod events;
