@@ -18,6 +18,8 @@ statements! {
     RETRY: "steps" = "UPDATE steps SET state = 'waiting', due_at = $2, failures = 0, misses = 0, first_miss_at = NULL, \
         code = NULL, detail = NULL, service = NULL \
         WHERE step_id = $1 AND (state = 'parked' OR (state = 'waiting' AND code IS NOT NULL))";
+    TROUBLED: "steps" = "SELECT (SELECT COUNT(*) FROM steps WHERE state = 'parked') \
+        + (SELECT COUNT(*) FROM steps WHERE state = 'waiting' AND code IS NOT NULL)";
     PARKED: "steps" = "SELECT step_id FROM steps WHERE state = 'parked' ORDER BY name, code, due_at LIMIT $1";
     AFTER_FAILURE: "steps" =
         "SELECT step_id FROM steps WHERE state = 'waiting' AND code IS NOT NULL ORDER BY due_at, step_id LIMIT $1";
@@ -60,12 +62,15 @@ impl Store {
 
     /// Page by page, each in a transaction of its own, so that callbacks get through meanwhile.
     async fn retry_failed(&self, now: Timestamp) -> Result<u64> {
+        let count =
+            self.read((), |tx, ()| Box::pin(async move { tx.optional(&TROUBLED, &[], |row| row.get(0)).await }));
+        // What fails again meanwhile is not taken on a second time.
+        let troubled: u64 = count.await?.unwrap_or(0);
         let mut total = 0;
-        loop {
-            let retried = self.write(now, |tx, now| Box::pin(retry_page(tx, *now))).await?;
-            total += retried;
-            if retried == 0 {
-                break;
+        while total < troubled {
+            match self.write(now, |tx, now| Box::pin(retry_page(tx, *now))).await? {
+                0 => break,
+                retried => total += retried,
             }
         }
         for status in [Status::Failed, Status::Missing] {
