@@ -73,3 +73,37 @@ story! {
         world.end().await;
     }
 }
+
+story! {
+    with ["TWILIO_DELETE_AFTER" = "7d"]
+    async fn a_changed_delay_holds_for_releases_that_wait_already(world: World) {
+        let placed = world.call("?job=JOB1").await;
+        world.settle().await;
+        let mut world = world;
+        world.stop().await;
+        world.set("TWILIO_DELETE_AFTER", "24h");
+        world.boot().await;
+        world.sweep().await;
+        world.advance(DAY - Duration::from_secs(1)).await;
+        assert!(world.twilio.deleted().is_empty(), "released early");
+        world.advance(Duration::from_secs(2)).await;
+        assert_eq!(world.twilio.deleted(), [placed.recording_sid]);
+        world.end().await;
+    }
+}
+
+story! {
+    with ["TWILIO_DELETE_AFTER" = "1h"]
+    async fn a_release_that_is_no_longer_asked_for_does_not_happen(world: World) {
+        let placed = world.call("?job=JOB1").await;
+        world.settle().await;
+        let mut world = world;
+        world.stop().await;
+        world.set("TWILIO_DELETE_AFTER", "never");
+        world.boot().await;
+        world.sweep().await;
+        world.advance(30 * DAY).await;
+        assert!(world.twilio.deleted().is_empty(), "{} was released", placed.recording_sid);
+        world.end().await;
+    }
+}
