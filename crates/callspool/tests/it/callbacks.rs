@@ -1,9 +1,13 @@
 //! The recording callback from the outside: every answer in its order, and hostile input that is refused or stored safely.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use callspool_domain::recording::Status;
 use callspool_domain::{RecordingSid, Secret};
 use callspool_sandbox::twilio::{CallbackAnswer, SendCallback, Signed, Word};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
+use sha1::Sha1;
 
 use crate::harness::{ACCOUNT, World, story};
 
@@ -192,6 +196,24 @@ story! {
         assert_eq!(world.recording(&sid).await.call.as_str(), conference);
         assert_eq!(send(&world, PATH, params()).await.0, 200);
         assert_eq!(world.recording(&sid).await.call.as_str(), CALL);
+        world.end().await;
+    }
+}
+
+story! {
+    async fn bytes_that_are_no_text_are_refused_even_when_signed(world: World) {
+        let body = format!("AccountSid={ACCOUNT}&CallSid={CALL}&Extra=%FF%FE&RecordingSid={RECORDING}&RecordingStatus=completed");
+        let mut mac = Hmac::<Sha1>::new_from_slice(crate::harness::TOKEN.as_bytes()).expect("any key");
+        mac.update(world.url(PATH).as_bytes());
+        mac.update(format!("AccountSid{ACCOUNT}CallSid{CALL}Extra").as_bytes());
+        mac.update(&[0xFF, 0xFE]);
+        mac.update(format!("RecordingSid{RECORDING}RecordingStatuscompleted").as_bytes());
+        let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
+        let request = world.http.post(world.url(PATH)).header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.header("x-twilio-signature", signature).body(body).send().await.expect("an answer");
+        assert_eq!(answer.status(), 400);
+        let body: Value = answer.json().await.expect("JSON");
+        assert_eq!(body["error"]["message"], "the body is not UTF-8");
         world.end().await;
     }
 }

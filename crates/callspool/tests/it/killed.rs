@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callspool_domain::audio::AudioFormat;
-use callspool_domain::{AccountSid, Clock, JobId, Policy, RecordingSid};
+use callspool_domain::{AccountSid, Clock, JobId, Policy, RecordingSid, StepState, Subject};
 use callspool_sandbox::twilio::{Audio, NewRecording, Route, Word};
-use callspool_sandbox::{Twilio, TwilioOptions};
+use callspool_sandbox::{Fault, Twilio, TwilioOptions};
 use callspool_store::{OpenOptions, Store};
 use sha2::{Digest as _, Sha256};
 
@@ -74,11 +74,27 @@ impl Scene {
         announced
     }
 
-    /// What an auditor finds who knows nothing of callspool but its database, its folder and the provider.
-    async fn audit(self, announced: &[(RecordingSid, String)]) {
+    /// Announces one recording.
+    async fn announce(&self, program: &Program) -> RecordingSid {
+        let account = AccountSid::parse(ACCOUNT).expect("account");
+        let call = self.twilio.new_call_sid();
+        let recording = self.twilio.add_recording(NewRecording::new(account, Audio::seconds(5)).of_call(call));
+        let url = program.url("/api/twilio/recording?job=JOB0");
+        let answer = self.twilio.announce_status(&recording, &url, Word::Completed).await.expect("a known recording");
+        assert!(answer.is_accepted(), "{answer:?}");
+        recording
+    }
+
+    /// The ledger, beside the program.
+    async fn store(&self) -> Store {
         let policy =
             Policy { app_url: String::new(), delete_after: Some(DELAY), release_without_job: false, find_jobs: false };
-        let store = Store::open(self.database.url(), policy, OpenOptions::default()).await.expect("the ledger opens");
+        Store::open(self.database.url(), policy, OpenOptions::default()).await.expect("the ledger opens")
+    }
+
+    /// What an auditor finds who knows nothing of callspool but its database, its folder and the provider.
+    async fn audit(self, announced: &[(RecordingSid, String)]) {
+        let store = self.store().await;
         let mut keys = BTreeSet::new();
         for (recording, job) in announced {
             let row =
@@ -116,12 +132,12 @@ impl Scene {
         count(&self.folder.path().join("archive"))
     }
 
-    /// Waits until the provider holds nothing any more.
-    async fn released(&self) {
-        let all = self.twilio.wait_for(Route::Delete, RECORDINGS as u64);
+    /// Waits until the provider has let so many go.
+    async fn released(&self, recordings: usize) {
+        let all = self.twilio.wait_for(Route::Delete, recordings as u64);
         tokio::time::timeout(Duration::from_secs(120), all).await.expect("everything is released");
         let gone = async {
-            while self.twilio.deleted().len() < RECORDINGS {
+            while self.twilio.deleted().len() < recordings {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
@@ -149,7 +165,7 @@ async fn killed_twenty_times(kind: Kind) {
         process = program.start().await;
     }
     let announced = load.await.expect("the load ends");
-    scene.released().await;
+    scene.released(RECORDINGS).await;
     assert!(process.terminate(), "it ends well when asked to");
     scene.audit(&announced).await;
 }
@@ -177,9 +193,34 @@ async fn three_nodes_share_the_work_and_one_may_die() {
     scene.twilio.wait_for(Route::Media, 30).await;
     nodes.remove(1).kill();
     let announced = load.await.expect("the load ends");
-    scene.released().await;
+    scene.released(RECORDINGS).await;
     for node in nodes {
         assert!(node.terminate());
     }
     scene.audit(&announced).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asked_to_end_in_the_middle_of_a_transfer_it_hands_the_step_back() {
+    let scene = Scene::set(Kind::Sqlite).await.expect("SQLite is always there");
+    let program = scene.program();
+    let process = program.start().await;
+    // Never stalls for good and never ends, so that only the end of the process can cut it off.
+    scene.twilio.faults().always(Route::Media, Fault::Drip { bytes: 1, every: Duration::from_millis(200) });
+    let recording = scene.announce(&program).await;
+    scene.twilio.wait_for(Route::Media, 1).await;
+    assert!(process.terminate(), "it ends well when asked to");
+
+    let store = scene.store().await;
+    let steps = store.steps_of(&Subject::Recording(recording.clone())).await.expect("the store answers");
+    let [step] = steps.as_slice() else { panic!("one step, not {steps:?}") };
+    assert_eq!((step.state, step.failures, &step.owner), (StepState::Waiting, 0, &None), "handed back, not failed");
+    store.close().await;
+    assert_eq!(scene.files(), 0, "what was written so far is removed");
+
+    scene.twilio.faults().clear_all();
+    let process = program.start().await;
+    scene.released(1).await;
+    assert!(process.terminate());
+    scene.audit(&[(recording, "JOB0".to_owned())]).await;
 }
