@@ -3,6 +3,7 @@
 //! Guarantee: every URL is built from ids on the configured host, credentials go only there, redirects are refused, and
 //! a deletion is sent exactly once per call.
 
+mod call;
 mod media;
 mod wire;
 
@@ -69,7 +70,7 @@ impl Twilio {
 
     /// What the provider knows about a recording, deleted ones included; `None` where it knows none.
     pub async fn recording(&self, recording: &RecordingSid) -> Result<Option<RecordingResource>, StepFailure> {
-        let mut url = self.url(recording, ".json")?;
+        let mut url = self.recording_url(recording, ".json")?;
         url.query_pairs_mut().append_pair("IncludeSoftDeleted", "true");
         let what = format!("reading recording {recording}");
         let response = self.send(self.request(Method::GET, url), &what).await?;
@@ -90,7 +91,7 @@ impl Twilio {
     /// Deletes a recording at the provider, for good. Sent once; after a lost reply the next call finds it gone.
     pub async fn delete(&self, recording: &RecordingSid) -> Result<Deletion, StepFailure> {
         let what = format!("deleting recording {recording}");
-        let url = self.url(recording, ".json")?;
+        let url = self.recording_url(recording, ".json")?;
         let response = self.send(self.request(Method::DELETE, url), &what).await?;
         match response.status() {
             status if status.is_success() => Ok(Deletion::Deleted),
@@ -99,17 +100,17 @@ impl Twilio {
         }
     }
 
-    /// `{base}/2010-04-01/Accounts/{account}/Recordings/{recording}{ending}`.
-    fn url(&self, recording: &RecordingSid, ending: &str) -> Result<Url, StepFailure> {
+    fn recording_url(&self, recording: &RecordingSid, ending: &str) -> Result<Url, StepFailure> {
+        self.url(&["Recordings", &format!("{recording}{ending}")])
+    }
+
+    /// `{base}/2010-04-01/Accounts/{account}/` and these segments.
+    fn url(&self, segments: &[&str]) -> Result<Url, StepFailure> {
         let mut url = self.account.base_url.clone();
         let unusable = || StepFailure::new(Code::ProviderRejected, "TWILIO_API_URL is no http(s) URL; correct it");
-        url.path_segments_mut().map_err(|()| unusable())?.pop_if_empty().extend([
-            "2010-04-01",
-            "Accounts",
-            self.account.sid.as_str(),
-            "Recordings",
-            &format!("{recording}{ending}"),
-        ]);
+        let mut path = url.path_segments_mut().map_err(|()| unusable())?;
+        path.pop_if_empty().extend(["2010-04-01", "Accounts", self.account.sid.as_str()]).extend(segments);
+        drop(path);
         Ok(url)
     }
 

@@ -115,7 +115,7 @@ impl Twilio {
         range: Option<&HeaderValue>,
         what: &str,
     ) -> Result<Response, StepFailure> {
-        let mut url = self.url(recording, &format!(".{}", form.format.extension()))?;
+        let mut url = self.recording_url(recording, &format!(".{}", form.format.extension()))?;
         let channels = match form.channels {
             Channels::AsRecorded => None,
             Channels::Dual => Some("2"),

@@ -1,6 +1,7 @@
 //! The find-job step: the job of a call that came without one is looked for by the call's sid.
 //!
-//! No match is not a failure: the step waits for the next moment of its schedule, and after 7 days for a person.
+//! No match is not a failure: the step waits for the next moment of its schedule, and after 7 days for a person. A call is found by its own sid or its
+//! parent's.
 
 use callspool_clients::records::{CallJob, Found};
 use callspool_domain::failure::Code;
@@ -41,8 +42,29 @@ async fn look_up(app: &App, steps: &[Claimed]) -> Result<Vec<(CallSid, Found<Cal
             _ => None,
         })
         .collect();
-    let calls = app.store.calls_for_find_job(&calls).await;
-    airtable.find_by_calls(&calls.map_err(|error| StepFailure::new(Code::StoreUnavailable, error.to_string()))?).await
+    learn_parents(app, &calls).await.map_err(store_failure)?;
+    airtable.find_by_calls(&app.store.calls_for_find_job(&calls).await.map_err(store_failure)?).await
+}
+
+/// A customer may have noted the parent call's sid instead of the leg's. Nobody tells it with the recording, so the
+/// provider is asked; where it does not answer now, the look-up goes on without, and asks again at its next moment.
+async fn learn_parents(app: &App, calls: &[CallSid]) -> callspool_store::Result<()> {
+    for call in calls {
+        let Some(row) = app.store.call(call).await?.filter(|row| row.parent.is_none()) else { continue };
+        let Some(account) = row.account.as_ref().and_then(|sid| app.account(sid)) else { continue };
+        match account.client.parent_call(call).await {
+            Ok(Some(parent)) => app.store.note_parent(call, &parent).await?,
+            Ok(None) => {}
+            Err(failure) => {
+                tracing::debug!(call_sid = %call, code = failure.code.as_str(), detail = failure.detail, "parent_unknown");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn store_failure(error: callspool_store::Error) -> StepFailure {
+    StepFailure::new(Code::StoreUnavailable, error.to_string())
 }
 
 async fn tie(app: &App, step: &Claimed, call: &CallSid, found: &Found<CallJob>) -> Result<(), Stop> {
