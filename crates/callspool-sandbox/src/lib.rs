@@ -27,12 +27,14 @@ pub mod airtable;
 mod dice;
 pub mod faults;
 mod line;
+mod probe;
 pub mod s3;
 pub mod server;
 pub mod twilio;
 
 pub use airtable::{Airtable, AirtableOptions};
 pub use faults::{BodyKind, Fault};
+pub use probe::{RequestMoment, RequestProbe};
 pub use s3::{S3, S3Options};
 pub use server::{Request, Server};
 pub use twilio::{Twilio, TwilioOptions};

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::faults::{self, Fault, Faults};
 use crate::line::{Door, Line};
+use crate::probe::{RequestMoment, RequestProbe};
 
 /// The kinds of request a stand-in tells apart; faults are scripted and requests counted by them.
 pub trait Route: Debug + Copy + Eq + Hash + Send + Sync + 'static {
@@ -89,6 +90,7 @@ struct Front<S: Service> {
     service: S,
     faults: Faults<S::Route>,
     log: Log<S::Route>,
+    probe: Mutex<RequestProbe>,
 }
 
 impl<S: Service> Server<S> {
@@ -97,7 +99,12 @@ impl<S: Service> Server<S> {
         let reserve = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         let address = reserve.local_addr()?;
         let base_url = format!("http://{address}");
-        let front = Front { service: make(&base_url)?, faults: Faults::default(), log: Log::default() };
+        let front = Front {
+            service: make(&base_url)?,
+            faults: Faults::default(),
+            log: Log::default(),
+            probe: Mutex::default(),
+        };
         let server =
             Self { front: Arc::new(front), address, base_url, open: tokio::sync::Mutex::new(None), _reserve: reserve };
         server.come_back().await?;
@@ -112,6 +119,11 @@ impl<S: Service> Server<S> {
     /// The script of faults.
     pub fn faults(&self) -> &Faults<S::Route> {
         &self.front.faults
+    }
+
+    /// From now on every request asks this probe instead of the one before.
+    pub fn set_probe(&self, probe: RequestProbe) {
+        *self.front.probe.lock().unwrap_or_else(PoisonError::into_inner) = probe;
     }
 
     /// Goes down: the port refuses connections and every connection there is breaks. No effect while it is down.
@@ -225,6 +237,8 @@ async fn serve<S: Service>(
     let seen = Request::new(&head, aim.as_ref(), fault.clone());
     let summary = format!("{} {}", seen.method, seen.target);
     front.log.add(seen);
+    let probe = front.probe.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    probe.pass(RequestMoment::Arrived, &summary).await;
     let request = axum::extract::Request::from_parts(head, body);
     let response = match (fault, aim) {
         (Some(fault), Some((route, _))) => faults::play(fault, route, &front.service, lifts, line, request).await,
@@ -233,6 +247,7 @@ async fn serve<S: Service>(
     if let Some(Unexpected(why)) = response.extensions().get() {
         front.log.pages().unexpected.push(format!("{summary}: {why}"));
     }
+    probe.pass(RequestMoment::CarriedOut, &summary).await;
     response
 }
 

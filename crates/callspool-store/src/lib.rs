@@ -32,6 +32,7 @@ mod tokens;
 pub use accept::Accepted;
 pub use calls::CallRow;
 pub use counters::Stats;
+pub use db::probe::{CommitMoment, CommitProbe};
 pub use error::{Error, Result};
 pub use events::{EventFilter, EventRow, NewEvent, kind};
 pub use intake::{Callback, Recorded};

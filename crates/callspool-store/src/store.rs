@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::db::postgres::Postgres;
+use crate::db::probe::CommitProbe;
 use crate::db::signals::Signals;
 use crate::db::sqlite::{self, Sqlite};
 use crate::db::{Body, Db, statements};
@@ -30,11 +31,13 @@ pub struct OpenOptions {
     pub readers: usize,
     /// PostgreSQL: most connections at a time, besides the one that listens.
     pub connections: usize,
+    /// Asked before and after each commit; for tests that let a process die there.
+    pub probe: Option<CommitProbe>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { busy_timeout: Duration::from_secs(5), readers: 2, connections: 16 }
+        Self { busy_timeout: Duration::from_secs(5), readers: 2, connections: 16, probe: None }
     }
 }
 

@@ -4,6 +4,7 @@
 //! be run several times (PostgreSQL), so it is a plain function of its arguments.
 
 pub(crate) mod postgres;
+pub(crate) mod probe;
 pub(crate) mod signals;
 pub(crate) mod sqlite;
 pub(crate) mod statement;

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, Config, IsolationLevel};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::probe::{Checkpoint, CommitMoment};
 use super::signals::Signals;
 use super::tx::{Tx, is_worth_repeating, postgres_fault};
 use super::{Body, tls};
@@ -39,6 +40,7 @@ pub(crate) struct Postgres {
     connector: MakeRustlsConnect,
     pool: Pool,
     signals: Arc<Signals>,
+    checkpoint: Checkpoint,
 }
 
 impl std::fmt::Debug for Postgres {
@@ -75,7 +77,8 @@ impl Postgres {
             .create_timeout(Some(POOL_WAIT))
             .build()
             .map_err(|error| Error::Defect(error.to_string()))?;
-        Ok(Self { config, connector, pool, signals: Arc::clone(signals) })
+        let checkpoint = Checkpoint::new(options.probe.as_ref());
+        Ok(Self { config, connector, pool, signals: Arc::clone(signals), checkpoint })
     }
 
     /// Runs a body until it is committed or there is no point in going on.
@@ -112,7 +115,9 @@ impl Postgres {
             (outcome, tx.news, again)
         };
         let value = outcome.map_err(|error| Failed { error, again })?;
+        self.checkpoint.pass(CommitMoment::Before, &news).await;
         transaction.commit().await.map_err(|error| failed(&error))?;
+        self.checkpoint.pass(CommitMoment::After, &news).await;
         self.signals.committed_among_nodes(&news);
         Ok(value)
     }

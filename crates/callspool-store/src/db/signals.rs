@@ -1,4 +1,4 @@
-//! What a commit means to those who wait: steps may have become due, events were added.
+//! What a commit means to those who wait: steps may have become due, events were added, rows were changed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,9 +9,19 @@ use tokio::sync::{Notify, watch};
 pub(crate) struct News {
     steps: AtomicBool,
     events: AtomicBool,
+    changes: AtomicBool,
 }
 
 impl News {
+    pub(crate) fn changes(&self) {
+        self.changes.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether any row was changed.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.changes.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn steps(&self) {
         self.steps.store(true, Ordering::Relaxed);
     }
@@ -24,6 +34,7 @@ impl News {
     pub(crate) fn add(&self, other: &Self) {
         self.steps.fetch_or(other.steps.load(Ordering::Relaxed), Ordering::Relaxed);
         self.events.fetch_or(other.events.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.changes.fetch_or(other.changes.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }
 

@@ -14,6 +14,7 @@ use rusqlite::OpenFlags;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Body;
+use super::probe::{Checkpoint, CommitMoment};
 use super::signals::{News, Signals};
 use super::statement::Statement;
 use super::tx::{Connection, Tx, sqlite_fault};
@@ -67,8 +68,8 @@ impl Sqlite {
         let reads = Arc::new(Mutex::new(reads));
         let mut threads = Vec::new();
         let connection = Mutex::new(Connection::new(connect(path, options, OpenFlags::SQLITE_OPEN_READ_WRITE)?));
-        let signals = Arc::clone(signals);
-        threads.push(spawn("store-writer", move || write_groups(&connection, &mut writes, &signals))?);
+        let (signals, checkpoint) = (Arc::clone(signals), Checkpoint::new(options.probe.as_ref()));
+        threads.push(spawn("store-writer", move || write_groups(&connection, &mut writes, &signals, &checkpoint))?);
         for _ in 0..options.readers.max(1) {
             let connection = Mutex::new(Connection::new(connect(path, options, OpenFlags::SQLITE_OPEN_READ_ONLY)?));
             let reads = Arc::clone(&reads);
@@ -163,15 +164,27 @@ fn run<A, T>(connection: &Mutex<Connection>, args: &A, body: Body<A, T>) -> (Res
     (outcome, tx.news)
 }
 
-fn write_groups(connection: &Mutex<Connection>, jobs: &mut mpsc::Receiver<Message>, signals: &Signals) {
+fn write_groups(
+    connection: &Mutex<Connection>,
+    jobs: &mut mpsc::Receiver<Message>,
+    signals: &Signals,
+    checkpoint: &Checkpoint,
+) {
     let mut stopping = false;
     while !stopping {
         let Some(Message::Run(first)) = jobs.blocking_recv() else { return };
         let mut group = Vec::new();
-        let committed = commit_group(connection, first, jobs, &mut group, &mut stopping);
+        let ran = run_group(connection, first, jobs, &mut group, &mut stopping);
+        let news = News::default();
+        group.iter().filter(|ran| ran.kept).for_each(|ran| news.add(&ran.news));
+        if !checkpoint.pass_blocking(CommitMoment::Before, &news) {
+            return;
+        }
+        let committed = ran.and_then(|()| commit(connection));
         if committed.is_ok() {
-            let news = News::default();
-            group.iter().filter(|ran| ran.kept).for_each(|ran| news.add(&ran.news));
+            if !checkpoint.pass_blocking(CommitMoment::After, &news) {
+                return;
+            }
             signals.committed(&news);
         }
         for ran in group {
@@ -180,8 +193,8 @@ fn write_groups(connection: &Mutex<Connection>, jobs: &mut mpsc::Receiver<Messag
     }
 }
 
-/// Runs the first body and whatever else waits already, and commits them together.
-fn commit_group(
+/// Runs the first body and whatever else waits already in one transaction, which is open then.
+fn run_group(
     connection: &Mutex<Connection>,
     first: Job,
     jobs: &mut mpsc::Receiver<Message>,
@@ -206,6 +219,10 @@ fn commit_group(
             next = waiting(jobs, stopping);
         }
     }
+    Ok(())
+}
+
+fn commit(connection: &Mutex<Connection>) -> Result<(), String> {
     control(connection, "COMMIT").inspect_err(|_| {
         // It may have been rolled back already; then there is nothing to do.
         control(connection, "ROLLBACK").unwrap_or_default();

@@ -19,6 +19,11 @@ impl Statement {
     pub(crate) const fn dynamic(table: &'static str, text: String) -> Self {
         Self { table, text: Cow::Owned(text) }
     }
+
+    /// Whether it leaves every row as it is.
+    pub(crate) fn only_reads(&self) -> bool {
+        self.text.starts_with("SELECT")
+    }
 }
 
 /// Declares a module's statements and its part of the catalogue, `STATEMENTS`.

@@ -78,7 +78,7 @@ impl<'a> Tx<'a> {
         read: fn(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
         refuse_nul(statement, values)?;
-        match &self.on {
+        let answer = match &self.on {
             On::Sqlite(connection) => {
                 let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
                 let fault = |error| sqlite_fault(statement, &error);
@@ -88,16 +88,19 @@ impl<'a> Tx<'a> {
                 while let Some(row) = rows.next().map_err(fault)? {
                     answer.push(read(&Row { table: statement.table, source: RowSource::Sqlite(row) })?);
                 }
-                Ok(answer)
+                answer
             }
             On::Postgres(transaction) => {
                 let prepared = transaction.prepare_cached(&statement.text).await;
                 let prepared = prepared.map_err(|error| self.postgres_fault(statement, &error))?;
                 let rows = transaction.query(&prepared, &dynamic(values)).await;
                 let rows = rows.map_err(|error| self.postgres_fault(statement, &error))?;
-                rows.iter().map(|row| read(&Row { table: statement.table, source: RowSource::Postgres(row) })).collect()
+                let rows = rows.iter().map(|row| Row { table: statement.table, source: RowSource::Postgres(row) });
+                rows.map(|row| read(&row)).collect::<Result<_>>()?
             }
-        }
+        };
+        self.note_changes(statement, answer.len() as u64);
+        Ok(answer)
     }
 
     /// The first row of the answer.
@@ -118,20 +121,28 @@ impl<'a> Tx<'a> {
     /// Changes rows; returns how many.
     pub(crate) async fn execute(&self, statement: &Statement, values: &[Value<'_>]) -> Result<u64> {
         refuse_nul(statement, values)?;
-        match &self.on {
+        let changed = match &self.on {
             On::Sqlite(connection) => {
                 let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
                 let fault = |error| sqlite_fault(statement, &error);
                 let mut prepared = connection.prepare(&statement.text).map_err(fault)?;
                 let changed = prepared.execute(rusqlite::params_from_iter(values)).map_err(fault)?;
-                Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+                u64::try_from(changed).unwrap_or(u64::MAX)
             }
             On::Postgres(transaction) => {
                 let prepared = transaction.prepare_cached(&statement.text).await;
                 let prepared = prepared.map_err(|error| self.postgres_fault(statement, &error))?;
                 let changed = transaction.execute(&prepared, &dynamic(values)).await;
-                changed.map_err(|error| self.postgres_fault(statement, &error))
+                changed.map_err(|error| self.postgres_fault(statement, &error))?
             }
+        };
+        self.note_changes(statement, changed);
+        Ok(changed)
+    }
+
+    fn note_changes(&self, statement: &Statement, rows: u64) {
+        if rows > 0 && !statement.only_reads() {
+            self.news.changes();
         }
     }
 
