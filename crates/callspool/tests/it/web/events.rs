@@ -8,6 +8,9 @@ use serde_json::Value;
 use super::Reader;
 use crate::harness::{World, story};
 
+/// How long a story waits for a stream; nothing takes this long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A live stream as a browser reads it.
 struct Stream {
     response: reqwest::Response,
@@ -42,7 +45,9 @@ impl Stream {
                 }
                 continue;
             }
-            let chunk = self.response.chunk().await.expect("the stream is whole")?;
+            let chunk =
+                tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("the stream goes on or ends");
+            let chunk = chunk.expect("the stream is whole")?;
             self.text.push_str(std::str::from_utf8(&chunk).expect("text"));
         }
     }

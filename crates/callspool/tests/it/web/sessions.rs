@@ -111,9 +111,14 @@ story! {
         let session = cookie(&send(&world, Method::GET, &address, &[]).await);
         assert_eq!(front_page(&world, &session).await.status, 200);
         assert_eq!(send(&world, Method::GET, &address, &[]).await.header("set-cookie"), "", "it was used");
-        let secret = address.rsplit('/').next().expect("a secret");
+
+        let unused = ticket().await;
+        let secret = unused.rsplit('/').next().expect("a secret");
         let as_session = front_page(&world, &format!("callspool_session={secret}")).await;
         assert_eq!(as_session.status, 303, "a ticket is no session");
+        let secret = session.rsplit('=').next().expect("a secret");
+        let as_ticket = send(&world, Method::GET, &format!("/sign-in/{secret}"), &[]).await;
+        assert_eq!(as_ticket.header("set-cookie"), "", "a session is no ticket");
 
         let late = ticket().await;
         world.advance(Duration::from_secs(601)).await;
