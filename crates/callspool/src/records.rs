@@ -44,16 +44,19 @@ pub struct AirtableRecords {
 
 impl AirtableRecords {
     fn new(settings: &AirtableSettings, http: &Http, store: &Store, clock: &Clock) -> Self {
-        let client = Airtable::new(http, AirtableConfig {
-            base_url: settings.api_url.clone(),
-            base: settings.base.clone(),
-            table: settings.table.clone(),
-            token: settings.token.clone(),
-            job_field: settings.job_field.clone(),
-            call_field: settings.call_field.clone().unwrap_or_default(),
-            history_field: settings.history_field.clone(),
-            url_field: settings.url_field.clone(),
-        });
+        let client = Airtable::new(
+            http,
+            AirtableConfig {
+                base_url: settings.api_url.clone(),
+                base: settings.base.clone(),
+                table: settings.table.clone(),
+                token: settings.token.clone(),
+                job_field: settings.job_field.clone(),
+                call_field: settings.call_field.clone().unwrap_or_default(),
+                history_field: settings.history_field.clone(),
+                url_field: settings.url_field.clone(),
+            },
+        );
         let turns = Turns {
             store: store.clone(),
             clock: clock.clone(),
