@@ -57,9 +57,20 @@ fn measure(levels: &mut Levels, format: WavFormat, frames: &[u8]) {
     let width = format.coding.bytes();
     let frame_bytes = width * usize::from(format.channels);
     levels.push(frames.len() / frame_bytes, |channel, from, into| {
-        let samples = frames[from * frame_bytes + channel * width..].chunks(frame_bytes);
-        decode(format.coding, samples, into);
+        let frames = &frames[from * frame_bytes..];
+        match (format.coding, format.channels) {
+            (Coding::Pcm16, 2) => decode_stereo(frames, channel, into),
+            (coding, _) => decode(coding, frames[channel * width..].chunks(frame_bytes), into),
+        }
     });
+}
+
+/// The form of nearly every recording: a frame is read as one number, which lets the compiler take several at once.
+fn decode_stereo(frames: &[u8], channel: usize, into: &mut [i16]) {
+    let (frames, _) = frames.as_chunks::<4>();
+    for (sample, frame) in into.iter_mut().zip(frames) {
+        *sample = (u32::from_le_bytes(*frame) >> (16 * channel)) as i16;
+    }
 }
 
 /// Fills `into` with the sample that each of the pieces begins with.
