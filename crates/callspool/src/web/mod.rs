@@ -1,6 +1,6 @@
 //! The web: API, pages, links to the audio, and probes. It reads the ledger, streams audio, and asks the ledger for steps.
 //!
-//! Guarantee: only probes, the sign-in page and its style are open; every other route stands behind [`access`] by the way
+//! Guarantee: only probes, the sign-in page and its style are open; every other route stands behind `access` by the way
 //! the router is put together, and asks for its role itself. No answer holds internal text.
 
 mod access;
