@@ -11,7 +11,7 @@ use callspool_store::WorkLock;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{App, StartError, random};
+use super::{App, StartError, metrics, random};
 use crate::pipeline::Runner;
 use crate::{intake, web};
 
@@ -39,6 +39,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<Served, Start
     let shutdown = app.shutdown.clone();
     let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
     let server = tokio::spawn(server.into_future());
+    tokio::spawn(metrics::keep(app.shutdown.clone()));
     let runner = Runner::start(Arc::clone(&app), &node);
     tracing::info!(%address, app_url = app.config.server.app_url, node, "callspool serves");
     for remark in &app.config.remarks {

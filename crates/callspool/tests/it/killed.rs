@@ -158,7 +158,7 @@ async fn killed_twenty_times(kind: Kind) {
     let load = tokio::spawn(Scene::load(Arc::clone(&scene.twilio), vec![program.url("")]));
     for kill in 0..KILLS {
         // Dies at a random request of its own, so that every step is hit somewhere.
-        let route = if dice(kill) % 3 == 0 { Route::Delete } else { Route::Media };
+        let route = if dice(kill).is_multiple_of(3) { Route::Delete } else { Route::Media };
         let target = scene.twilio.count(route) + 1 + dice(kill + 1000) % 7;
         drop(tokio::time::timeout(Duration::from_secs(2), scene.twilio.wait_for(route, target)).await);
         process.kill();
