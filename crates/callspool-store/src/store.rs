@@ -27,6 +27,8 @@ statements! {
 pub struct OpenOptions {
     /// SQLite: how long a writer waits for another process before it gives up.
     pub busy_timeout: Duration,
+    /// SQLite: the most bodies that share one commit.
+    pub group: usize,
     /// SQLite: number of reading threads.
     pub readers: usize,
     /// PostgreSQL: most connections at a time, besides the one that listens.
@@ -37,7 +39,7 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { busy_timeout: Duration::from_secs(5), readers: 2, connections: 16, probe: None }
+        Self { busy_timeout: Duration::from_secs(5), group: 128, readers: 2, connections: 16, probe: None }
     }
 }
 

@@ -20,8 +20,6 @@ use super::statement::Statement;
 use super::tx::{Connection, Tx, sqlite_fault};
 use crate::{Error, OpenOptions, Result};
 
-/// The most bodies in one commit.
-const GROUP: usize = 128;
 /// How many bodies wait for a thread before callers wait for a place.
 const QUEUE: usize = 1024;
 /// More than there are statements; dynamic lists make up the rest.
@@ -69,7 +67,9 @@ impl Sqlite {
         let mut threads = Vec::new();
         let connection = Mutex::new(Connection::new(connect(path, options, OpenFlags::SQLITE_OPEN_READ_WRITE)?));
         let (signals, checkpoint) = (Arc::clone(signals), Checkpoint::new(options.probe.as_ref()));
-        threads.push(spawn("store-writer", move || write_groups(&connection, &mut writes, &signals, &checkpoint))?);
+        let most = options.group.max(1);
+        let write = move || write_groups(&connection, &mut writes, most, &signals, &checkpoint);
+        threads.push(spawn("store-writer", write)?);
         for _ in 0..options.readers.max(1) {
             let connection = Mutex::new(Connection::new(connect(path, options, OpenFlags::SQLITE_OPEN_READ_ONLY)?));
             let reads = Arc::clone(&reads);
@@ -167,6 +167,7 @@ fn run<A, T>(connection: &Mutex<Connection>, args: &A, body: Body<A, T>) -> (Res
 fn write_groups(
     connection: &Mutex<Connection>,
     jobs: &mut mpsc::Receiver<Message>,
+    most: usize,
     signals: &Signals,
     checkpoint: &Checkpoint,
 ) {
@@ -174,7 +175,7 @@ fn write_groups(
     while !stopping {
         let Some(Message::Run(first)) = jobs.blocking_recv() else { return };
         let mut group = Vec::new();
-        let ran = run_group(connection, first, jobs, &mut group, &mut stopping);
+        let ran = run_group(connection, first, jobs, most, &mut group, &mut stopping);
         let news = News::default();
         group.iter().filter(|ran| ran.kept).for_each(|ran| news.add(&ran.news));
         if !checkpoint.pass_blocking(CommitMoment::Before, &news) {
@@ -193,17 +194,18 @@ fn write_groups(
     }
 }
 
-/// Runs the first body and whatever else waits already in one transaction, which is open then.
+/// Runs the first body and whatever else waits already, `most` at most, in one transaction, which is open then.
 fn run_group(
     connection: &Mutex<Connection>,
     first: Job,
     jobs: &mut mpsc::Receiver<Message>,
+    most: usize,
     group: &mut Vec<Ran>,
     stopping: &mut bool,
 ) -> Result<(), String> {
     let mut next = Some(first);
     if let Err(why) = control(connection, "BEGIN IMMEDIATE") {
-        for _ in 0..GROUP {
+        for _ in 0..most {
             let Some(job) = next.take() else { break };
             job(Err(&why));
             next = waiting(jobs, stopping);
@@ -215,7 +217,7 @@ fn run_group(
             control(connection, "ROLLBACK").unwrap_or_default();
             return Err(why);
         }
-        if group.len() < GROUP {
+        if group.len() < most {
             next = waiting(jobs, stopping);
         }
     }
