@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 
 use futures::FutureExt as _;
 use rusqlite::OpenFlags;
+use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Body;
@@ -115,6 +116,8 @@ pub(crate) fn connect(path: &Path, options: &OpenOptions, access: OpenFlags) -> 
         connection.busy_timeout(options.busy_timeout)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        // Else a statement is planned anew whenever a bound value changes that the planner once looked at.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
         Ok(connection)
     };
