@@ -151,4 +151,13 @@ mod tests {
         assert!(config.recording.release_without_job);
         assert!(Settings::merge("s3_buckt = \"x\"", &[]).expect_err("unknown").to_string().contains("s3_buckt"));
     }
+
+    #[test]
+    fn an_empty_column_is_not_used_and_any_other_empty_text_is_not_set() {
+        let file = "airtable_api_key = \"pat\"\nairtable_base_id = \"app1\"\nairtable_table = \"Jobs\"\nrecording_format = \"mp3\"";
+        let environment = [("AIRTABLE_CALL_FIELD", ""), ("RECORDING_FORMAT", "")];
+        let config = Config::read(Settings::merge(file, &environment).expect("file")).expect("config");
+        assert!(!config.policy().find_jobs);
+        assert_eq!(config.recording.format.extension(), "mp3");
+    }
 }

@@ -87,6 +87,10 @@ pub const LATER: &[&str] = &[
     "ALERT_WEBHOOK_URL",
 ];
 
+/// Columns that can be left unused by naming none. Any other empty text counts as not set, also in the environment, where
+/// that is how a variable is left out.
+const EMPTY_MEANS_UNUSED: [&str; 2] = ["AIRTABLE_CALL_FIELD", "AIRTABLE_URL_FIELD"];
+
 /// Texts by name, and what was found wrong so far.
 #[derive(Debug, Default)]
 pub struct Settings {
@@ -124,7 +128,8 @@ impl Settings {
     fn over_file(file: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
         let mut settings = Self::from_file(file)?;
         for name in names() {
-            if let Some(text) = environment(name).filter(|text| !text.is_empty()) {
+            let is_set = |text: &String| !text.is_empty() || EMPTY_MEANS_UNUSED.contains(&name);
+            if let Some(text) = environment(name).filter(is_set) {
                 settings.texts.insert(name.to_owned(), text);
             } else if let Some(path) = environment(&format!("{name}_FILE")).filter(|path| !path.is_empty()) {
                 match std::fs::read_to_string(&path) {

@@ -8,9 +8,13 @@ use callspool_domain::Clock;
 
 use crate::config::ServerSettings;
 
+/// What libraries say of their own accord tells an operator nothing he could act on; whoever wants it can ask for it.
+const QUIET: &str = "info,tokio_postgres=warn,symphonia_bundle_mp3=error";
+
 /// Starts logging for the whole process; a second call does nothing.
 pub fn start(settings: &ServerSettings) {
-    let filter = EnvFilter::try_new(&settings.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_new(format!("{QUIET},{}", settings.log_level)).unwrap_or_else(|_| EnvFilter::new(QUIET));
     let writer = BoxMakeWriter::new(std::io::stderr);
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_timer(Utc);
     let started = if settings.log_json {

@@ -1,4 +1,4 @@
-//! Log lines under the names that operators already search for (`interface.md`).
+//! Log lines under the names that operators already search for (`docs/logging.md`).
 
 use callspool_domain::{RecordingSid, gate};
 

@@ -81,19 +81,23 @@ impl Runner {
             if self.claim_and_spawn(lane, first, &slots, looked_at).await {
                 continue;
             }
-            let wake_at = self.next_look(lane, looked_at).await;
+            let due = self.app.store.next_due(lane).await.ok().flatten();
             tokio::select! {
                 _ = changed.changed() => {}
-                () = self.app.sleep_until(wake_at) => {}
+                () = self.next_look(due, looked_at) => {}
                 () = self.stop.cancelled() => {}
             }
         }
     }
 
-    /// When to look again, nothing having been due at `looked_at`. Something that fell due since is looked for at once.
-    async fn next_look(&self, lane: Lane, looked_at: Timestamp) -> Timestamp {
-        let due = self.app.store.next_due(lane).await.ok().flatten();
-        due.map_or(looked_at + POLL, |due| due.clamp(looked_at + SOON, looked_at + POLL))
+    /// Waits until it is time to look again, where nothing could be claimed at `looked_at` and the next step is due at `due`.
+    async fn next_look(&self, due: Option<Timestamp>, looked_at: Timestamp) {
+        let poll_at = looked_at + POLL;
+        match due {
+            // A transaction of somebody else's holds it, and lets go in real time, whatever the clock shows.
+            Some(due) if due <= looked_at => tokio::time::sleep(SOON).await,
+            due => self.app.sleep_until(due.map_or(poll_at, |due| due.min(poll_at))).await,
+        }
     }
 
     /// Claims as many steps as there are free slots and starts them. Returns whether there was any.

@@ -1,6 +1,6 @@
 //! The API: one file a thing, each route declared once together with its description.
 //!
-//! Guarantee: names are those of `interface.md`; lists are paged by key, so a page costs the same however long the list is
+//! Guarantee: every answer uses one set of names; lists are paged by key, so a page costs the same however long the list is
 //! and never shows a row twice; what is not understood in a request is refused by name.
 
 mod calls;

@@ -1,4 +1,4 @@
-//! The shapes of the API's answers, in one set of names (`interface.md`).
+//! The shapes of the API's answers, in one set of names, described by `/openapi.json`.
 
 use callspool_domain::Timestamp;
 use callspool_domain::line::permanent_link;
