@@ -3,16 +3,20 @@
 //! Guarantee: credentials and bytes go to the host that was asked for and nowhere else, and no answer, however long or
 //! slow, holds more than its cap of memory or hangs for longer than the time allowed.
 
+mod response;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use callspool_domain::StepFailure;
 use futures::stream::BoxStream;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Request, Response};
+use reqwest::{Client, Method, Request};
+
+pub use response::{ReadError, Response, read_capped};
 
 /// The bytes of a recording on their way; a failure ends it.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StepFailure>>;
@@ -27,7 +31,7 @@ const QUOTED_CHARACTERS: usize = 200;
 pub struct HttpOptions {
     /// How long a connection may take to stand, TLS included.
     pub connect_timeout: Duration,
-    /// How long a service may be silent, before its answer or within it.
+    /// How long a service may be silent while we wait, for its answer or within it.
     pub read_timeout: Duration,
     /// How we introduce ourselves.
     pub user_agent: String,
@@ -55,27 +59,21 @@ pub struct SetupError(#[from] reqwest::Error);
 /// The client. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Http {
-    /// For requests without a body worth mentioning: any silence counts.
     client: Client,
-    /// For uploads, during which the service is silent by nature: the whole exchange has a time of its own.
-    uploads: Client,
+    /// Kept here and not by the client, which would count the time between two reads as the service's silence.
     read_timeout: Duration,
 }
 
 impl Http {
     /// Builds it.
     pub fn new(options: &HttpOptions) -> Result<Self, SetupError> {
-        let builder = || {
-            let builder = Client::builder()
-                .redirect(Policy::none())
-                .connect_timeout(options.connect_timeout)
-                .user_agent(&options.user_agent)
-                .referer(false);
-            if options.system_proxy { builder } else { builder.no_proxy() }
-        };
-        let client = builder().read_timeout(options.read_timeout).build()?;
-        let uploads = builder().build()?;
-        Ok(Self { client, uploads, read_timeout: options.read_timeout })
+        let builder = Client::builder()
+            .redirect(Policy::none())
+            .connect_timeout(options.connect_timeout)
+            .user_agent(&options.user_agent)
+            .referer(false);
+        let builder = if options.system_proxy { builder } else { builder.no_proxy() };
+        Ok(Self { client: builder.build()?, read_timeout: options.read_timeout })
     }
 
     /// Begins a request.
@@ -87,26 +85,30 @@ impl Http {
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, Broken> {
         let request = request.build().map_err(|error| Broken::from(&error))?;
         let again = matches!(*request.method(), Method::GET | Method::HEAD).then(|| request.try_clone()).flatten();
-        match (self.client.execute(request).await, again) {
-            (Err(error), Some(again)) if error.is_connect() && !error.is_timeout() => {
-                self.client.execute(again).await.map_err(|error| Broken::from(&error))
+        let exchange = async {
+            match (self.client.execute(request).await, again) {
+                (Err(error), Some(again)) if error.is_connect() && !error.is_timeout() => {
+                    self.client.execute(again).await
+                }
+                (answer, _) => answer,
             }
-            (answer, _) => answer.map_err(|error| Broken::from(&error)),
-        }
+        };
+        let answer = tokio::time::timeout(self.read_timeout, exchange).await;
+        let answer = answer.map_err(|_elapsed| Broken::stalled(self.read_timeout))?;
+        Ok(Response::new(answer.map_err(|error| Broken::from(&error))?, self.read_timeout))
     }
 
     /// Sends a request with a body of `length` bytes and reads the whole answer, at most `max` bytes of it.
     pub(crate) async fn upload(&self, request: Request, length: u64, max: usize) -> Result<Answer, Broken> {
         let patience = self.read_timeout + Duration::from_secs(length / SLOWEST_UPLOAD_BYTES_PER_SECOND);
         let exchange = async {
-            let response = self.uploads.execute(request).await.map_err(|error| Broken::from(&error))?;
+            let response = self.client.execute(request).await.map_err(|error| Broken::from(&error))?;
+            let response = Response::new(response, patience);
             let (status, headers) = (response.status(), response.headers().clone());
             let body = read_capped(response, max).await.map_err(ReadError::into_broken)?;
             Ok(Answer { status, headers, body })
         };
-        tokio::time::timeout(patience, exchange).await.unwrap_or_else(|_elapsed| {
-            Err(Broken { how: Breakage::Stalled, cause: format!("no answer within {} s", patience.as_secs()) })
-        })
+        tokio::time::timeout(patience, exchange).await.unwrap_or_else(|_elapsed| Err(Broken::stalled(patience)))
     }
 }
 
@@ -137,6 +139,12 @@ pub(crate) enum Breakage {
 pub(crate) struct Broken {
     pub(crate) how: Breakage,
     pub(crate) cause: String,
+}
+
+impl Broken {
+    fn stalled(patience: Duration) -> Self {
+        Self { how: Breakage::Stalled, cause: format!("no answer within {} s", patience.as_secs_f32()) }
+    }
 }
 
 impl From<&reqwest::Error> for Broken {
@@ -172,43 +180,6 @@ fn describe(error: &reqwest::Error) -> String {
         write!(text, "{separator}{cause}").unwrap_or_default();
     }
     if text.is_empty() { "the request failed".to_owned() } else { quote(&text) }
-}
-
-/// Why a body could not be read.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ReadError {
-    /// It is longer than the cap.
-    #[error("the body is longer than {0} bytes")]
-    TooLong(usize),
-    /// The connection failed on the way; the text says how.
-    #[error("{0}")]
-    Broken(String),
-    /// Silence for too long.
-    #[error("the body stalled")]
-    Stalled,
-}
-
-impl ReadError {
-    fn into_broken(self) -> Broken {
-        let how = if matches!(self, Self::Stalled) { Breakage::Stalled } else { Breakage::Reset };
-        Broken { how, cause: self.to_string() }
-    }
-}
-
-/// Reads a body of at most `max` bytes; no more than that is ever held.
-pub async fn read_capped(mut response: Response, max: usize) -> Result<Bytes, ReadError> {
-    let mut body = BytesMut::new();
-    loop {
-        let chunk = response.chunk().await.map_err(|error| match Broken::from(&error) {
-            Broken { how: Breakage::Stalled, .. } => ReadError::Stalled,
-            broken => ReadError::Broken(broken.cause),
-        })?;
-        let Some(chunk) = chunk else { return Ok(body.freeze()) };
-        if body.len() + chunk.len() > max {
-            return Err(ReadError::TooLong(max));
-        }
-        body.extend_from_slice(&chunk);
-    }
 }
 
 /// A service's own words, fit for a log line: no control characters, at most 200 characters.

@@ -10,10 +10,10 @@ mod wire;
 use callspool_domain::recording::Announcement;
 use callspool_domain::{AccountSid, Code, RecordingSid, Secret, StepFailure, Timestamp};
 use reqwest::header::HeaderMap;
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use url::Url;
 
-use crate::http::{Breakage, Broken, Http, quote, read_capped, retry_after};
+use crate::http::{Breakage, Broken, Http, Response, quote, read_capped, retry_after};
 pub use media::{Channels, Media, MediaForm, RangedMedia};
 
 /// No recording's metadata is near this long.

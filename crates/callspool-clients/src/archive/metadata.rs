@@ -11,7 +11,6 @@ use super::Fingerprint;
 const VALUE_BYTES: usize = 256;
 
 pub(super) const RECORDING_SID: &str = "recording-sid";
-pub(super) const SHA256: &str = "sha256";
 
 /// What is known of a recording when its upload begins.
 #[derive(Debug, Clone)]
@@ -51,7 +50,7 @@ impl ObjectFacts {
 pub(super) fn of_the_whole(written: &Fingerprint, audio: &AudioFacts) -> Vec<(&'static str, String)> {
     let milliseconds = audio.duration_ms;
     vec![
-        (SHA256, written.sha256.clone()),
+        ("sha256", written.sha256.clone()),
         ("duration-seconds", format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)),
         ("channels", audio.channels.len().to_string()),
     ]

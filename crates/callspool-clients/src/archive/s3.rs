@@ -19,7 +19,7 @@ use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue, RANGE};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 use url::Url;
 
 pub use self::config::{AwsCredentials, S3Config, Sse};
@@ -30,7 +30,7 @@ use super::fingerprint::{Fingerprint, Fingerprinter};
 use super::metadata::{self, ObjectFacts};
 use super::upload::{Place, Upload};
 use super::{Object, PartBudget};
-use crate::http::{Broken, Http};
+use crate::http::{Http, Response};
 
 /// A request of our own is signed for this long.
 const SIGNED_FOR: Duration = Duration::from_secs(300);
@@ -126,7 +126,7 @@ impl S3Bucket {
             return Err(StepFailure::new(Code::ArchiveRejected, detail));
         };
         let body = stream::try_unfold((response, what), async |(mut response, what)| {
-            let chunk = response.chunk().await.map_err(|error| broken_failure(&Broken::from(&error), &what))?;
+            let chunk = response.chunk().await.map_err(|broken| broken_failure(&broken, &what))?;
             Ok::<_, StepFailure>(chunk.map(|chunk: Bytes| (chunk, (response, what))))
         });
         Ok(Some(Object { size, body: body.boxed() }))
@@ -237,17 +237,14 @@ fn total(headers: &HeaderMap) -> Option<u64> {
 struct Found {
     bytes: u64,
     recording: Option<String>,
-    sha256: Option<String>,
 }
 
 impl Found {
     fn read(headers: &HeaderMap) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let metadata = |name: &str| text(&format!("x-amz-meta-{name}"));
         Self {
             bytes: text(CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()).unwrap_or_default(),
-            recording: metadata(metadata::RECORDING_SID),
-            sha256: metadata(metadata::SHA256),
+            recording: text(&format!("x-amz-meta-{}", metadata::RECORDING_SID)),
         }
     }
 }

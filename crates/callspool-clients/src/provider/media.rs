@@ -8,10 +8,10 @@ use callspool_domain::{Code, RecordingSid, StepFailure};
 use futures::StreamExt as _;
 use futures::stream;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 
 use super::Twilio;
-use crate::http::{Breakage, Broken, ByteStream};
+use crate::http::{Breakage, Broken, ByteStream, Response};
 
 /// `RECORDING_CHANNELS`: which form to fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +161,7 @@ struct Flow {
 
 impl Flow {
     async fn next(&mut self) -> Result<Option<Bytes>, StepFailure> {
-        let chunk = self.response.chunk().await.map_err(|error| self.ended(&Broken::from(&error)))?;
+        let chunk = self.response.chunk().await.map_err(|broken| self.ended(&broken))?;
         self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         Ok(chunk)
     }

@@ -1,12 +1,14 @@
 //! The only HTTP client: caps, and what a broken exchange is called.
 
-use callspool_clients::http::{ReadError, read_capped};
+use std::time::Duration;
+
+use callspool_clients::http::{ReadError, Response, read_capped};
 
 use crate::raw::Raw;
 
 async fn read(raw: &Raw, max: usize) -> Result<usize, ReadError> {
     let response = reqwest::Client::builder().no_proxy().build().expect("client").get(raw.url.clone()).send().await;
-    read_capped(response.expect("head"), max).await.map(|body| body.len())
+    read_capped(Response::new(response.expect("head"), Duration::from_secs(60)), max).await.map(|body| body.len())
 }
 
 #[tokio::test]

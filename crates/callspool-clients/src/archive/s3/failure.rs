@@ -6,9 +6,9 @@ use std::error::Error;
 use std::time::Duration;
 
 use callspool_domain::{Code, StepFailure};
-use reqwest::{Response, StatusCode};
+use reqwest::StatusCode;
 
-use crate::http::{Answer, Breakage, Broken, causes, quote, read_capped, retry_after};
+use crate::http::{Answer, Breakage, Broken, Response, causes, quote, read_capped, retry_after};
 
 /// An answer that is no success.
 #[derive(Debug, Clone, thiserror::Error)]
