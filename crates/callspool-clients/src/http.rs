@@ -60,6 +60,9 @@ pub struct SetupError(#[from] reqwest::Error);
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
+    /// With connections of its own: a service that refuses an upload unread closes the connection, and what is sent on it
+    /// next would be lost.
+    uploads: Client,
     /// Kept here and not by the client, which would count the time between two reads as the service's silence.
     read_timeout: Duration,
 }
@@ -67,13 +70,15 @@ pub struct Http {
 impl Http {
     /// Builds it.
     pub fn new(options: &HttpOptions) -> Result<Self, SetupError> {
-        let builder = Client::builder()
-            .redirect(Policy::none())
-            .connect_timeout(options.connect_timeout)
-            .user_agent(&options.user_agent)
-            .referer(false);
-        let builder = if options.system_proxy { builder } else { builder.no_proxy() };
-        Ok(Self { client: builder.build()?, read_timeout: options.read_timeout })
+        let client = || {
+            let builder = Client::builder()
+                .redirect(Policy::none())
+                .connect_timeout(options.connect_timeout)
+                .user_agent(&options.user_agent)
+                .referer(false);
+            if options.system_proxy { builder.build() } else { builder.no_proxy().build() }
+        };
+        Ok(Self { client: client()?, uploads: client()?, read_timeout: options.read_timeout })
     }
 
     /// Begins a request.
@@ -102,7 +107,7 @@ impl Http {
     pub(crate) async fn upload(&self, request: Request, length: u64, max: usize) -> Result<Answer, Broken> {
         let patience = self.read_timeout + Duration::from_secs(length / SLOWEST_UPLOAD_BYTES_PER_SECOND);
         let exchange = async {
-            let response = self.client.execute(request).await.map_err(|error| Broken::from(&error))?;
+            let response = self.uploads.execute(request).await.map_err(|error| Broken::from(&error))?;
             let response = Response::new(response, patience);
             let (status, headers) = (response.status(), response.headers().clone());
             let body = read_capped(response, max).await.map_err(ReadError::into_broken)?;
