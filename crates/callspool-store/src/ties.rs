@@ -1,4 +1,5 @@
-//! Which job a call belongs to: `PUT` beats `?job=` beats look-up, and no line is ever taken from a job.
+//! Which job a call belongs to: `PUT` beats `?job=` beats look-up, and no line that may be written is ever taken
+//! from a job.
 
 use callspool_domain::{CallSid, JobId, Policy, Timestamp};
 use serde_json::json;
@@ -13,6 +14,13 @@ statements! {
     TIE: "calls" = "SELECT job_id, tied_by FROM calls WHERE call_sid = $1";
     LINE_ELSEWHERE: "lines" = "SELECT l.job_id FROM recordings r JOIN lines l ON l.recording_sid = r.recording_sid \
         WHERE r.call_sid = $1 AND l.job_id <> $2 ORDER BY l.job_id LIMIT 1";
+    // Locked, so that nobody begins to write what is about to be forgotten.
+    HOPELESS: "steps" = "SELECT s.step_id FROM steps s WHERE s.state IN ('waiting', 'parked') \
+        AND s.code IN ('job_not_found', 'job_unknown', 'job_ambiguous') AND s.step_id IN (SELECT 'link/' || l.job_id \
+        FROM recordings r JOIN lines l ON l.recording_sid = r.recording_sid \
+        WHERE r.call_sid = $1 AND l.job_id <> $2 AND l.state = 'owed') FOR UPDATE";
+    FORGET: "lines" = "DELETE FROM lines WHERE state = 'owed' AND 'link/' || job_id = $2 \
+        AND recording_sid IN (SELECT recording_sid FROM recordings WHERE call_sid = $1)";
     SET: "calls" = "UPDATE calls SET job_id = $2, tied_by = $3 WHERE call_sid = $1";
 }
 
@@ -97,6 +105,7 @@ pub(crate) async fn tie(tx: &Tx<'_>, call: &CallSid, job: &JobId, by: TiedBy, no
         Some(before) if by < TiedBy::Put && before_by >= Some(by) => return Ok(Tied::Conflict { job: before }),
         _ => {}
     }
+    forget_hopeless_lines(tx, call, job).await?;
     if let Some(job) = tx.optional(&LINE_ELSEWHERE, params![call, job], |row| row.get(0)).await? {
         return Ok(Tied::Conflict { job });
     }
@@ -111,4 +120,14 @@ pub(crate) async fn tie(tx: &Tx<'_>, call: &CallSid, job: &JobId, by: TiedBy, no
     };
     events::add(tx, &event, now).await?;
     Ok(Tied::New)
+}
+
+/// Takes back the lines that are owed to another job of which no single record could be found: none of them is written
+/// anywhere, so a mistyped job can be corrected.
+async fn forget_hopeless_lines(tx: &Tx<'_>, call: &CallSid, job: &JobId) -> Result<()> {
+    let hopeless: Vec<String> = tx.rows(&HOPELESS, params![call, job], |row| row.get(0)).await?;
+    for link in &hopeless {
+        tx.execute(&FORGET, params![call, link]).await?;
+    }
+    Ok(())
 }

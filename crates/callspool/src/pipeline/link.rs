@@ -11,7 +11,7 @@ use callspool_domain::failure::Code;
 use callspool_domain::line::{Line, append};
 use callspool_domain::step::no_match;
 use callspool_domain::{JobId, StepFailure, Subject};
-use callspool_store::{Claimed, Lease, OwedLine};
+use callspool_store::{Claimed, OwedLine};
 
 use super::{Stop, fenced, report};
 use crate::lifecycle::App;
@@ -29,10 +29,6 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    fn lease(&self) -> &Lease {
-        &self.step.lease
-    }
-
     fn lines(&self) -> Vec<Line> {
         self.owed.iter().map(|owed| owed.line.clone()).collect()
     }
@@ -44,16 +40,18 @@ pub(super) async fn run_batch(app: &App, steps: &[Claimed]) -> Vec<Result<(), St
         Ok(tasks) => tasks,
         Err(failure) => return steps.iter().map(|_| Err(Stop::Failed(failure.clone()))).collect(),
     };
-    match &app.records {
-        JobRecords::BuiltIn => {
-            let mut results = Vec::with_capacity(tasks.len());
-            for task in &tasks {
-                results.push(link_built_in(app, task).await);
-            }
-            results
-        }
-        JobRecords::Airtable(airtable) => link_airtable(app, airtable, &tasks).await,
+    // A job may be owed nothing any more: its call was tied to another one before anything was written.
+    let (tasks, idle): (Vec<Task<'_>>, Vec<Task<'_>>) = tasks.into_iter().partition(|task| !task.owed.is_empty());
+    let mut ended: BTreeMap<&str, Result<(), Stop>> = BTreeMap::new();
+    for task in &idle {
+        ended.insert(&task.step.lease.step, close(app, task, None).await);
     }
+    let results = match &app.records {
+        JobRecords::BuiltIn => link_built_in(app, &tasks).await,
+        JobRecords::Airtable(airtable) => link_airtable(app, airtable, &tasks).await,
+    };
+    ended.extend(tasks.iter().map(|task| task.step.lease.step.as_str()).zip(results));
+    steps.iter().map(|step| ended.remove(step.lease.step.as_str()).unwrap_or(Err(Stop::LeaseLost))).collect()
 }
 
 async fn tasks<'a>(app: &App, steps: &'a [Claimed]) -> Result<Vec<Task<'a>>, StepFailure> {
@@ -77,7 +75,15 @@ async fn tasks<'a>(app: &App, steps: &'a [Claimed]) -> Result<Vec<Task<'a>>, Ste
     Ok(tasks)
 }
 
-async fn link_built_in(app: &App, task: &Task<'_>) -> Result<(), Stop> {
+async fn link_built_in(app: &App, tasks: &[Task<'_>]) -> Vec<Result<(), Stop>> {
+    let mut results = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        results.push(link_one_built_in(app, task).await);
+    }
+    results
+}
+
+async fn link_one_built_in(app: &App, task: &Task<'_>) -> Result<(), Stop> {
     let lines = task.lines();
     let url = lines.last().map(|line| line.url.clone());
     app.store.append_job_history(&task.job, &lines, url.as_deref(), app.clock.now()).await?;
@@ -191,11 +197,16 @@ async fn confirm(app: &App, task: &Task<'_>, history: &str, record_id: Option<&s
         );
         return Err(StepFailure::new(Code::HistoryLineMissing, detail).into());
     }
-    fenced(app.store.finish_linked(task.lease(), &task.job, &lines, record_id, app.clock.now()).await?)?;
+    close(app, task, record_id).await?;
     for owed in &task.owed {
         tracing::info!(recording_sid = %owed.line.recording, call_sid = %owed.call, job_id = %task.job, record_id, "recording_saved_to_airtable_s3");
         metrics::counter!("callspool_linked_total").increment(1);
         report::release_plans(app, &owed.line.recording).await;
     }
     Ok(())
+}
+
+async fn close(app: &App, task: &Task<'_>, record_id: Option<&str>) -> Result<(), Stop> {
+    let now = app.clock.now();
+    fenced(app.store.finish_linked(&task.step.lease, &task.job, &task.lines(), record_id, now).await?)
 }
