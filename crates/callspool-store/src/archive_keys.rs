@@ -11,6 +11,8 @@ statements! {
     ALLOCATE: "copies" = "INSERT INTO copies (recording_sid, place, state, object_key, created_at) \
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
     IS_TAKEN: "copies" = "SELECT 1 FROM copies WHERE object_key = $1";
+    NOTE_WRITTEN: "copies" = "UPDATE copies SET state = 'present' \
+        WHERE recording_sid = $1 AND place = 'archive' AND object_key = $2 AND state = 'allocated'";
     REPLACE: "copies" = "UPDATE copies SET object_key = $3 \
         WHERE recording_sid = $1 AND place = 'archive' AND object_key = $2 AND state = 'allocated'";
 }
@@ -40,6 +42,14 @@ impl Store {
     ) -> Result<String> {
         self.write((recording.clone(), taken.to_owned(), candidates, now), |tx, (recording, taken, candidates, now)| {
             Box::pin(replace(tx, recording, taken, candidates, *now))
+        })
+        .await
+    }
+
+    /// Notes that bytes of ours are at the key now; until they are verified, others of ours may replace them.
+    pub async fn note_written(&self, recording: &RecordingSid, key: &str) -> Result<()> {
+        self.write((recording.clone(), key.to_owned()), |tx, (recording, key)| {
+            Box::pin(async move { tx.execute(&NOTE_WRITTEN, params![recording, key]).await.map(drop) })
         })
         .await
     }

@@ -13,6 +13,8 @@ use crate::lifecycle::sleep_until;
 
 /// A wait longer than this is given back to the queue instead of being sat out under a lease.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// What a 429 asks for beyond this is not passed on to the other nodes.
+const LONGEST_PENALTY: Duration = Duration::from_secs(5 * 60);
 
 /// Where the jobs are.
 #[derive(Debug)]
@@ -94,8 +96,9 @@ impl AirtableRecords {
             && failure.code == Code::RecordsThrottled
             && let Some(penalty) = failure.retry_after
         {
-            let until = self.turns.clock.now() + penalty;
-            if let Err(error) = self.turns.store.block(&self.turns.name, until).await {
+            let now = self.turns.clock.now();
+            let until = now + penalty.min(LONGEST_PENALTY);
+            if let Err(error) = self.turns.store.block(&self.turns.name, until, now).await {
                 tracing::warn!(%error, "the penalty could not be shared with the other nodes");
             }
         }
@@ -115,7 +118,7 @@ struct Turns {
 impl Pace for Turns {
     async fn slot(&self) -> Result<(), StepFailure> {
         let now = self.clock.now();
-        let wait = self.store.reserve(&self.name, self.interval, now).await;
+        let wait = self.store.reserve(&self.name, self.interval, LONGEST_WAIT, now).await;
         let wait = wait.map_err(|error| StepFailure::new(Code::StoreUnavailable, error.to_string()))?;
         if wait > LONGEST_WAIT {
             let detail = format!("{}: the next turn comes in {} s", self.name, wait.as_secs());

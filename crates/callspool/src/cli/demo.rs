@@ -56,10 +56,10 @@ pub(super) async fn run(args: Args) -> Result<Outcome, Failure> {
     welcome(served.app()).await?;
     let (audit, outcome) = tokio::select! {
         acted = act(&stage, &served, &args) => acted?,
-        ended = asked_to_end() => (Audit::default(), ended.map(|()| Outcome::Done)?),
+        ended = asked_to_end() => (None, ended.map(|()| Outcome::Done)?),
     };
     served.stop().await;
-    audit.print();
+    audit.iter().for_each(Audit::print);
     Ok(outcome)
 }
 
@@ -84,7 +84,7 @@ async fn welcome(app: &App) -> Result<(), Failure> {
 }
 
 /// Places the calls, then waits: for the end of the time, or for Ctrl-C.
-async fn act(stage: &Stage, served: &Served, args: &Args) -> Result<(Audit, Outcome), Failure> {
+async fn act(stage: &Stage, served: &Served, args: &Args) -> Result<(Option<Audit>, Outcome), Failure> {
     let began = tokio::time::Instant::now();
     if args.faults {
         stage.break_things();
@@ -102,5 +102,5 @@ async fn act(stage: &Stage, served: &Served, args: &Args) -> Result<(Audit, Outc
     stage.mend();
     let audit = audit::wait(stage, served.app(), &placed, PATIENCE).await?;
     let outcome = if audit.is_clean() { Outcome::Done } else { Outcome::Findings };
-    Ok((audit, outcome))
+    Ok((Some(audit), outcome))
 }

@@ -61,10 +61,9 @@ impl Config {
         let records = RecordsSettings::read(&mut settings);
         let recording = RecordingSettings::read(&mut settings);
         let mut remarks = settings.later_remarks();
-        if accounts.is_empty() {
+        if accounts.iter().all(|account| account.tokens.is_empty()) {
             remarks.push(
-                "no Twilio account is configured (TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN): every callback is refused"
-                    .into(),
+                "no Auth Token is configured (TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN): every callback is refused".into(),
             );
         }
         if matches!(records, RecordsSettings::BuiltIn) {
@@ -150,6 +149,23 @@ mod tests {
         assert_eq!(config.recording.format.extension(), "wav");
         assert!(config.recording.release_without_job);
         assert!(Settings::merge("s3_buckt = \"x\"", &[]).expect_err("unknown").to_string().contains("s3_buckt"));
+    }
+
+    #[test]
+    fn a_malformed_file_is_told_without_its_text() {
+        let error =
+            Settings::merge("port = 1\ntwilio_auth_token = SuperSecret123", &[]).expect_err("no TOML").to_string();
+        assert!(error.contains("line 2") && !error.contains("SuperSecret"), "{error}");
+    }
+
+    #[test]
+    fn a_log_level_that_is_none_is_a_problem() {
+        assert!(
+            read(&[("CALLSPOOL_LOG_LEVEL", "a=b=c")])
+                .expect_err("no level")
+                .to_string()
+                .contains("CALLSPOOL_LOG_LEVEL")
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::Settings;
@@ -37,12 +38,17 @@ impl ServerSettings {
         if !matches!(log.as_str(), "text" | "json") {
             settings.problem("CALLSPOOL_LOG", "must be text or json");
         }
+        let log_level = settings.text_or("CALLSPOOL_LOG_LEVEL", "info");
+        if let Err(error) = EnvFilter::try_new(&log_level) {
+            settings
+                .problem("CALLSPOOL_LOG_LEVEL", format!("must be a level or a filter like callspool=debug: {error}"));
+        }
         Self {
             listen,
             app_url: app_url.trim_end_matches('/').to_owned(),
             database_url,
             log_json: log == "json",
-            log_level: settings.text_or("CALLSPOOL_LOG_LEVEL", "info"),
+            log_level,
         }
     }
 }

@@ -143,8 +143,7 @@ impl Settings {
     }
 
     fn from_file(file: &str) -> Result<Self, Problems> {
-        let table: toml::Table =
-            file.parse().map_err(|error: toml::de::Error| Problems(vec![format!("the file is not TOML: {error}")]))?;
+        let table: toml::Table = file.parse().map_err(|error| Problems(vec![not_toml(file, &error)]))?;
         let mut settings = Self::default();
         for (key, value) in table {
             let name = key.to_uppercase();
@@ -236,6 +235,14 @@ impl Settings {
     pub fn into_result<T>(self, value: T) -> Result<T, Problems> {
         if self.problems.is_empty() { Ok(value) } else { Err(Problems(self.problems)) }
     }
+}
+
+/// Where the file is no TOML, and why; never the line itself, which may hold a secret.
+fn not_toml(file: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| file.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("the file is not TOML: line {line}, column {column}: {}", error.message())
 }
 
 fn names() -> impl Iterator<Item = &'static str> {

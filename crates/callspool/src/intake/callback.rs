@@ -19,7 +19,7 @@ use callspool_domain::{AccountSid, CallSid, IdError, JobId, RecordingSid, Secret
 use callspool_store::Callback;
 use http::{StatusCode, header};
 use serde_json::json;
-use tower_http::timeout::TimeoutLayer;
+use tokio::time::timeout;
 
 use super::form::{Fields, Form, FormError};
 use super::signature::{Body, is_genuine};
@@ -31,17 +31,15 @@ pub const PATHS: [&str; 3] = ["/api/twilio/recording", "/api/twilio/recording-st
 /// Twilio waits 15 s for an answer (<https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>); a body
 /// that takes longer to arrive is nobody's.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// After this the provider is asked to send again; what is stored later all the same does no harm when it is repeated.
+const STORING: Duration = Duration::from_secs(8);
 const LARGEST_BODY: usize = 64 * 1024;
 /// Words longer than any provider's are cut: they are shown and filtered by, never followed.
 const LONGEST_WORD: usize = 64;
 
 /// The routes of the callbacks; open, since their signature is the access.
 pub fn router(app: Arc<App>) -> Router {
-    PATHS
-        .iter()
-        .fold(Router::new(), |router, path| router.route(path, post(answer)))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
-        .with_state(app)
+    PATHS.iter().fold(Router::new(), |router, path| router.route(path, post(answer))).with_state(app)
 }
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -68,6 +66,8 @@ enum Refusal {
     TooLarge,
     #[error("the body could not be read")]
     Unreadable,
+    #[error("the body took longer than 15 s to arrive")]
+    TooSlow,
     #[error("the signature is missing or does not match this URL and body")]
     Signature,
     #[error("no account with this AccountSid is configured")]
@@ -88,6 +88,7 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Signature | Self::UnknownAccount | Self::NoCredentials => StatusCode::FORBIDDEN,
             Self::Unreadable | Self::Form(_) | Self::Id(_) | Self::Missing(_) => StatusCode::BAD_REQUEST,
             Self::NotStored => StatusCode::SERVICE_UNAVAILABLE,
@@ -98,6 +99,7 @@ impl Refusal {
         match self {
             Self::TooLarge => "body_too_large",
             Self::Unreadable => "body_unreadable",
+            Self::TooSlow => "body_too_slow",
             Self::Signature => "bad_signature",
             Self::UnknownAccount => "unknown_account",
             Self::NoCredentials => "no_credentials",
@@ -122,7 +124,7 @@ impl IntoResponse for Refusal {
 
 async fn receive(app: &App, request: Request) -> Result<String, Refusal> {
     let (parts, body) = request.into_parts();
-    let body = read(body).await?;
+    let body = timeout(PATIENCE, read(body)).await.unwrap_or(Err(Refusal::TooSlow))?;
     let form = Form::decode(&body);
     let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let signature = parts.headers.get("x-twilio-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -233,7 +235,9 @@ async fn store(app: &App, callback: Callback) -> Result<String, Refusal> {
     let announcement = &callback.announcement;
     let (recording, call) = (announcement.recording.clone(), announcement.call.clone());
     let status = announcement.status.as_str().to_owned();
-    match app.store.record_callback(callback, app.clock.now()).await {
+    let stored = timeout(STORING, app.store.record_callback(callback, app.clock.now())).await;
+    let late = || callspool_store::Error::Unavailable(format!("not stored within {} s", STORING.as_secs()));
+    match stored.unwrap_or_else(|_| Err(late())) {
         Ok(recorded) => {
             tracing::info!(recording_sid = %recording, call_sid = %call, status, repeated = !recorded.new, "recording_callback");
             Ok(permanent_link(&app.config.server.app_url, &recording))

@@ -1,15 +1,17 @@
 //! What one process holds: the configuration, the clock, the ledger and the clients of the outside services.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use callspool_clients::archive::{Archive, PartBudget};
+use callspool_clients::archive::{Archive, ArchiveConfig, LocalFolder, PartBudget};
 use callspool_clients::http::{Http, HttpOptions, SetupError};
 use callspool_clients::provider::{Twilio, TwilioAccount};
 use callspool_domain::{AccountSid, Clock, Lane, StepFailure, Timestamp};
 use callspool_store::{OpenOptions, Store};
 use tokio_util::sync::CancellationToken;
 
+use super::random;
 use crate::config::{AccountSettings, Config};
 use crate::records::JobRecords;
 
@@ -87,7 +89,12 @@ impl App {
             );
             accounts.insert(settings.sid.clone(), Account { settings: settings.clone(), client });
         }
-        let archive = Archive::open(&http, &config.archive.place).await?;
+        let archive = match &config.archive.place {
+            ArchiveConfig::Local { root } => {
+                Archive::open_folder(root, folder_id(&store, root, clock.now()).await?).await
+            }
+            ArchiveConfig::S3(bucket) => Archive::open_bucket(&http, bucket)?,
+        };
         let records = JobRecords::new(&config.records, &http, &store, &clock);
         Ok(Arc::new(Self {
             config,
@@ -123,6 +130,27 @@ impl App {
     /// Waits until the clock shows `at`.
     pub async fn sleep_until(&self, at: Timestamp) {
         sleep_until(&self.clock, at).await;
+    }
+}
+
+/// What the ledger knows the archive folder by. Only where it knows nothing the folder is used for the first time; why
+/// that failed is the inner error, which stops the steps of this process and not the process.
+async fn folder_id(
+    store: &Store,
+    root: &Path,
+    now: Timestamp,
+) -> Result<Result<String, StepFailure>, callspool_store::Error> {
+    let name = format!("archive_folder {}", root.display());
+    if let Some(known) = store.meta_get(&name).await? {
+        return Ok(Ok(known));
+    }
+    match LocalFolder::establish(root, &random::id(now)).await {
+        // Where another process was faster, what it stored is the id: its folder may not be the one seen here.
+        Ok(id) => store.meta_set_if_absent(&name, &id).await.map(Ok),
+        Err(mut failure) => {
+            failure.detail.push_str("; then restart callspool");
+            Ok(Err(failure))
+        }
     }
 }
 

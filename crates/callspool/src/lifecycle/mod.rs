@@ -5,6 +5,7 @@ pub mod log;
 pub mod metrics;
 pub mod random;
 mod serve;
+mod server;
 
 pub use app::{Account, App, StartError, sleep_until};
 pub use serve::{Served, asked_to_end, serve};

@@ -11,7 +11,7 @@ use callspool_store::WorkLock;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{App, StartError, metrics, random};
+use super::{App, StartError, metrics, random, server};
 use crate::pipeline::Runner;
 use crate::{intake, web};
 
@@ -25,7 +25,7 @@ const REQUESTS_GRACE: Duration = Duration::from_secs(5);
 pub struct Served {
     app: Arc<App>,
     address: SocketAddr,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
     runner: Runner,
     _lock: WorkLock,
 }
@@ -36,9 +36,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<Served, Start
     let lock = app.store.begin_work(&node).await?;
     let address = listener.local_addr().map_err(|error| StartError::Listen(app.config.server.listen, error))?;
     let router = intake::router(Arc::clone(&app)).merge(web::router(Arc::clone(&app)));
-    let shutdown = app.shutdown.clone();
-    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
-    let server = tokio::spawn(server.into_future());
+    let server = tokio::spawn(server::run(listener, router, app.shutdown.clone()));
     tokio::spawn(metrics::keep(app.shutdown.clone()));
     let runner = Runner::start(Arc::clone(&app), &node);
     tracing::info!(%address, app_url = app.config.server.app_url, node, "callspool serves");

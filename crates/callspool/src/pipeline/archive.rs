@@ -26,7 +26,8 @@ use crate::lifecycle::{Account, App};
 const KEYS: u32 = 20;
 /// Bad bytes that stay the same for this long settle the recording as failed.
 const BAD_FOR: Duration = Duration::from_secs(24 * 3600);
-/// A recording the provider no longer knows for this long is missing.
+/// Stands for the bytes of a recording that the provider does not know; one that stays so for this long is missing.
+const UNKNOWN: &str = "unknown to the provider";
 const UNKNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) async fn run(app: &App, lease: &Lease, sid: &RecordingSid) -> Result<(), Stop> {
@@ -107,7 +108,11 @@ impl Transfer<'_> {
         fenced(self.app.store.extend(self.lease, self.app.clock.now()).await?)?;
         let written = ready.fingerprint().clone();
         match ready.publish(&audio, self.held()).await? {
-            PutOutcome::Stored | PutOutcome::AlreadyOurs => self.verify(key, written, audio).await,
+            PutOutcome::Stored | PutOutcome::AlreadyOurs => {
+                // Only from now on may anything replace what is at the key: before, it could be somebody else's.
+                self.app.store.note_written(&self.recording.sid, key).await?;
+                self.verify(key, written, audio).await
+            }
             PutOutcome::Foreign => Ok(Moved::KeyTaken),
             PutOutcome::OursDifferent => Err(StepFailure::new(
                 Code::ArchiveMismatch,
@@ -132,8 +137,8 @@ impl Transfer<'_> {
     fn held(&self) -> Held {
         match self.recording.archive.as_ref().map(|archive| archive.state) {
             Some(CopyState::Verified) => Held::Verified,
-            Some(_) => Held::Unverified,
-            None => Held::Nothing,
+            Some(CopyState::Present) => Held::Unverified,
+            Some(CopyState::Allocated | CopyState::Gone) | None => Held::Nothing,
         }
     }
 
@@ -187,13 +192,18 @@ impl Transfer<'_> {
     async fn refuse(&self, ready: Ready, failure: StepFailure) -> Result<Moved, Stop> {
         let sha256 = ready.fingerprint().sha256.clone();
         ready.abort().await?;
-        let now = self.app.clock.now();
-        let same = self.recording.bad_sha256.as_deref() == Some(sha256.as_str());
-        if same && self.recording.bad_since.is_some_and(|since| now.since(since) >= BAD_FOR) {
+        if self.has_been(&sha256, BAD_FOR) {
             let reason = format!("{} for 24 h, always the same bytes", failure.code);
             return self.settle(Status::Failed, &reason).await;
         }
         Err(Stop::BadMedia(failure, BadMedia { sha256 }))
+    }
+
+    /// Whether the provider's bytes have been bad in this very way for so long.
+    fn has_been(&self, sha256: &str, time: Duration) -> bool {
+        let now = self.app.clock.now();
+        self.recording.bad_sha256.as_deref() == Some(sha256)
+            && self.recording.bad_since.is_some_and(|since| now.since(since) >= time)
     }
 
     /// The media is not there: what the provider says about the recording decides whether it will ever be.
@@ -209,10 +219,10 @@ impl Transfer<'_> {
                 }
                 None => Err(failure.into()),
             },
-            None if self.app.clock.now().since(self.recording.announced_at) >= UNKNOWN_FOR => {
+            None if self.has_been(UNKNOWN, UNKNOWN_FOR) => {
                 self.settle(Status::Missing, "the provider has not known it for 24 h").await
             }
-            None => Err(failure.into()),
+            None => Err(Stop::BadMedia(failure, BadMedia { sha256: UNKNOWN.to_owned() })),
         }
     }
 
@@ -244,7 +254,7 @@ impl Transfer<'_> {
         fenced(self.app.store.finish_archived(self.lease, archived, self.app.clock.now()).await?)?;
         let names: Vec<&str> = findings.iter().map(|finding| finding.as_str()).collect();
         tracing::info!(
-            recording_sid = %recording.sid, call_sid = %recording.call, job_id = recording.job.as_ref().map(tracing::field::display),
+            recording_sid = %recording.sid, call_sid = %recording.call, job_id = recording.job.as_ref().map(|job| job.as_str()),
             key, bytes, seconds, doubtful = names.join(","), "recording_s3_upload_success"
         );
         metrics::counter!("callspool_archived_total").increment(1);

@@ -3,15 +3,22 @@
 //! No match is not a failure: the step waits for the next moment of its schedule, and after 7 days for a person. A call is found by its own sid or its
 //! parent's.
 
+use std::time::Duration;
+
 use callspool_clients::records::{CallJob, Found};
 use callspool_domain::failure::Code;
 use callspool_domain::step::no_match;
 use callspool_domain::{CallSid, StepFailure, Subject};
 use callspool_store::Claimed;
+use futures::future::join_all;
+use tokio::time::timeout;
 
 use super::{Stop, fenced};
 use crate::lifecycle::App;
 use crate::records::JobRecords;
+
+/// How long the provider may take to tell the parents of a batch of calls.
+const PARENTS: Duration = Duration::from_secs(3);
 
 /// Looks for the jobs of up to ten calls by one request; one result a step, in their order.
 pub(super) async fn run_batch(app: &App, steps: &[Claimed]) -> Vec<Result<(), Stop>> {
@@ -49,15 +56,19 @@ async fn look_up(app: &App, steps: &[Claimed]) -> Result<Vec<(CallSid, Found<Cal
 /// A customer may have noted the parent call's sid instead of the leg's. Nobody tells it with the recording, so the
 /// provider is asked; where it does not answer now, the look-up goes on without, and asks again at its next moment.
 async fn learn_parents(app: &App, calls: &[CallSid]) -> callspool_store::Result<()> {
-    for call in calls {
-        let Some(row) = app.store.call(call).await?.filter(|row| row.parent.is_none()) else { continue };
-        let Some(account) = row.account.as_ref().and_then(|sid| app.account(sid)) else { continue };
-        match account.client.parent_call(call).await {
-            Ok(Some(parent)) => app.store.note_parent(call, &parent).await?,
-            Ok(None) => {}
-            Err(failure) => {
-                tracing::debug!(call_sid = %call, code = failure.code.as_str(), detail = failure.detail, "parent_unknown");
-            }
+    let all = join_all(calls.iter().map(|call| learn_parent(app, call)));
+    // Other jobs' lines wait behind this batch: the provider's trouble must not become theirs.
+    timeout(PARENTS, all).await.unwrap_or_default().into_iter().collect()
+}
+
+async fn learn_parent(app: &App, call: &CallSid) -> callspool_store::Result<()> {
+    let Some(row) = app.store.call(call).await?.filter(|row| row.parent.is_none()) else { return Ok(()) };
+    let Some(account) = row.account.as_ref().and_then(|sid| app.account(sid)) else { return Ok(()) };
+    match account.client.parent_call(call).await {
+        Ok(Some(parent)) => app.store.note_parent(call, &parent).await?,
+        Ok(None) => {}
+        Err(failure) => {
+            tracing::debug!(call_sid = %call, code = failure.code.as_str(), detail = failure.detail, "parent_unknown");
         }
     }
     Ok(())
@@ -76,7 +87,7 @@ async fn tie(app: &App, step: &Claimed, call: &CallSid, found: &Found<CallJob>) 
             return Err(StepFailure::new(Code::JobAmbiguous, detail).into());
         }
     };
-    tracing::info!(call_sid = %call, job_id = %job, record_id = %record, "job_found");
+    tracing::info!(call_sid = %call, job_id = job.as_str(), record_id = %record, "job_found");
     fenced(app.store.finish_job_found(&step.lease, call, job, app.clock.now()).await?)
 }
 

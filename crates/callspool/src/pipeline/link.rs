@@ -130,7 +130,12 @@ async fn link_airtable(app: &App, airtable: &AirtableRecords, tasks: &[Task<'_>]
     }
     for (task, result) in tasks.iter().zip(&results) {
         if let Err(Stop::Failed(failure)) = result {
-            tracing::warn!(job_id = %task.job, code = failure.code.as_str(), detail = failure.detail, "airtable_update_error");
+            tracing::warn!(
+                job_id = task.job.as_str(),
+                code = failure.code.as_str(),
+                detail = failure.detail,
+                "airtable_update_error"
+            );
         }
     }
     results
@@ -199,7 +204,7 @@ async fn confirm(app: &App, task: &Task<'_>, history: &str, record_id: Option<&s
     }
     close(app, task, record_id).await?;
     for owed in &task.owed {
-        tracing::info!(recording_sid = %owed.line.recording, call_sid = %owed.call, job_id = %task.job, record_id, "recording_saved_to_airtable_s3");
+        tracing::info!(recording_sid = %owed.line.recording, call_sid = %owed.call, job_id = task.job.as_str(), record_id, "recording_saved_to_airtable_s3");
         metrics::counter!("callspool_linked_total").increment(1);
         report::release_plans(app, &owed.line.recording).await;
     }

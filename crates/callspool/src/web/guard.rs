@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::refusal::Refusal;
 use super::site::Site;
@@ -48,10 +48,17 @@ pub(crate) async fn set_headers(State(site): State<Arc<Site>>, request: Request,
     response
 }
 
-/// Counts answers by route, never by the address itself: that would let strangers make new time series.
+/// Counts answers by route and known method, never by the address or method as it came: that would let strangers make new
+/// time series.
 pub(crate) async fn count(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let method = request.method().as_str().to_owned();
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        _ => "other",
+    };
     let response = next.run(request).await;
     let status = response.status().as_str().to_owned();
     metrics::counter!("callspool_http_requests_total", "route" => route, "method" => method, "status" => status)

@@ -37,7 +37,11 @@ impl Params {
         if named.len() > 1 {
             return Err(Refusal::malformed(format!("{name} may be given once")));
         }
-        Ok(named.into_iter().next().map(|(_, text)| text).filter(|text| !text.is_empty()))
+        let text = named.into_iter().next().map(|(_, text)| text).filter(|text| !text.is_empty());
+        if text.as_ref().is_some_and(|text| text.contains('\0')) {
+            return Err(Refusal::malformed(format!("{name} must not hold a NUL byte")));
+        }
+        Ok(text)
     }
 
     /// A parsed parameter; one that can't be parsed is refused with its name and the rule.

@@ -47,7 +47,7 @@ struct Trouble {
 pub(crate) async fn readyz(State(site): State<Arc<Site>>) -> Response {
     let app = &site.app;
     let mut problems = Vec::new();
-    if app.accounts().next().is_none() {
+    if app.accounts().all(|account| account.settings.tokens.is_empty()) {
         problems.push(Trouble { code: "no_credentials", service: None, since: None });
     }
     let services = tokio::time::timeout(LONGEST_PING, async {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use callspool_domain::Code;
 use callspool_domain::audio::{AudioFormat, Finding};
-use callspool_domain::recording::Status;
+use callspool_domain::recording::{CopyState, Status};
 use callspool_domain::{RecordingSid, StepState, Subject};
-use callspool_sandbox::twilio::{Audio, Flaw, PlaceCall, Route, Sound};
+use callspool_sandbox::twilio::{Audio, Flaw, NewRecording, PlaceCall, Route, Sound, Word};
 use callspool_sandbox::{BodyKind, Fault};
 use callspool_store::StepRow;
 use http::StatusCode;
@@ -29,7 +29,10 @@ async fn assert_nothing_is_there(world: &World) {
     assert_eq!(world.history("J").await, "");
 }
 
-async fn fails_then_recovers(world: World, route: Route, fault: Fault, code: Code) {
+async fn fails_then_recovers(mut world: World, route: Route, fault: Fault, code: Code) {
+    if matches!(fault, Fault::Hang | Fault::Stall(_)) {
+        world.grow_impatient().await;
+    }
     world.twilio.faults().always(route, fault);
     if route != Route::Media {
         world.twilio.faults().always(Route::Media, Fault::status(StatusCode::NOT_FOUND));
@@ -208,6 +211,47 @@ story! {
         }
         world.settle().await;
         assert_eq!(world.twilio.deleted().len(), 3);
+        world.end().await;
+    }
+}
+
+story! {
+    async fn somebody_elses_file_at_the_key_stays_whatever_fails_before(world: World) {
+        let call = world.twilio.new_call_sid();
+        let recording = world.twilio.add_recording(NewRecording::new(world.account(), World::speech()).of_call(call.clone()));
+        let theirs = world.folder.path().join(format!("archive/recordings/2024/03/15/{call}-J.wav"));
+        std::fs::create_dir_all(theirs.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&theirs, "not ours").expect("a file");
+        world.twilio.faults().times(Route::Media, 2, Fault::status(StatusCode::INTERNAL_SERVER_ERROR));
+        let url = world.url("/api/twilio/recording?job=J");
+        world.twilio.announce_status(&recording, &url, Word::Completed).await.expect("known");
+        world.settle().await;
+        world.advance(LATER).await;
+        world.advance(LATER).await;
+        let archive = world.recording(&recording).await.archive.expect("a copy");
+        assert_eq!(archive.object_key, format!("recordings/2024/03/15/{call}-J-{recording}.wav"));
+        assert_eq!(archive.state, CopyState::Verified);
+        assert_eq!(std::fs::read_to_string(&theirs).expect("still there"), "not ours");
+        world.end().await;
+    }
+}
+
+story! {
+    async fn one_404_after_a_long_outage_makes_nothing_missing_but_a_day_of_them_does(world: World) {
+        world.twilio.faults().always(Route::Media, Fault::status(StatusCode::SERVICE_UNAVAILABLE));
+        let sid = world.call("?job=J").await.recording_sid;
+        world.settle().await;
+        world.advance(Duration::from_secs(30 * 3600)).await;
+        world.twilio.faults().clear_all();
+        world.twilio.faults().always(Route::Media, Fault::status(StatusCode::NOT_FOUND));
+        world.twilio.faults().always(Route::Recording, Fault::status(StatusCode::NOT_FOUND));
+        world.advance(LATER).await;
+        assert_eq!(world.recording(&sid).await.status, Status::Announced, "missing on the first 404");
+        world.advance(Duration::from_secs(23 * 3600)).await;
+        assert_eq!(world.recording(&sid).await.status, Status::Announced);
+        world.advance(Duration::from_secs(2 * 3600)).await;
+        let row = world.recording(&sid).await;
+        assert_eq!((row.status, row.reason.as_deref()), (Status::Missing, Some("the provider has not known it for 24 h")));
         world.end().await;
     }
 }

@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use callspool_domain::recording::Status;
 use callspool_domain::{RecordingSid, Secret};
 use callspool_sandbox::twilio::{CallbackAnswer, SendCallback, Signed, Word};
+use callspool_store::Role;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha1::Sha1;
@@ -214,6 +215,34 @@ story! {
         assert_eq!(answer.status(), 400);
         let body: Value = answer.json().await.expect("JSON");
         assert_eq!(body["error"]["message"], "the body is not UTF-8");
+        world.end().await;
+    }
+}
+
+story! {
+    async fn a_key_without_a_token_takes_no_callback_and_says_so(world: World) {
+        let mut world = world;
+        world.stop().await;
+        world.unset("TWILIO_AUTH_TOKEN");
+        world.set("TWILIO_API_KEY_SID", "SK0123456789abcdef0123456789abcdef");
+        world.set("TWILIO_API_KEY_SECRET", "secret");
+        world.boot().await;
+        assert_eq!(code(&send(&world, PATH, params()).await), (403, "no_credentials"));
+        let ready: Value = world.http.get(world.url("/readyz")).send().await.expect("an answer").json().await.expect("JSON");
+        assert_eq!((&ready["ready"], &ready["problems"][0]["code"]), (&Value::Bool(true), &Value::from("no_credentials")));
+        world.end().await;
+    }
+}
+
+story! {
+    async fn methods_that_strangers_invent_make_no_time_series(world: World) {
+        for n in 0..3 {
+            let method = format!("INVENTED{n}").parse().expect("a method");
+            world.http.request(method, world.url("/")).send().await.expect("an answer");
+        }
+        let metrics = world.http.get(world.url("/metrics")).bearer_auth(world.token(Role::Listener).await).send().await;
+        let metrics = metrics.expect("an answer").text().await.expect("text");
+        assert!(metrics.contains("method=\"other\"") && !metrics.contains("INVENTED"), "{metrics}");
         world.end().await;
     }
 }

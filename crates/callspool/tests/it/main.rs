@@ -2,13 +2,18 @@
 //! hand. Every story runs on SQLite, and on PostgreSQL where `CALLSPOOL_TEST_POSTGRES` names a server.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a helper that can't do its work ends the story")]
+#![expect(clippy::disallowed_methods, reason = "a story reads its own environment, and answers whose length it knows")]
+#![expect(clippy::cloned_ref_to_slice_refs, reason = "a list of one reads better as a list")]
 
 mod harness;
 
+mod airtable;
 mod archive_failures;
 mod callbacks;
+mod crash_loop;
 mod documents;
 mod happy_call;
 mod killed;
 mod linking;
+mod s3_archive;
 mod web;

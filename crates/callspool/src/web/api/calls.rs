@@ -160,7 +160,7 @@ pub(super) async fn tie(
     let job = read_job(&body.map_err(|rejection| unreadable(&rejection))?)?;
     match site.app.store.tie_call(&call, &job, TiedBy::Put, site.app.clock.now()).await? {
         Tied::New | Tied::Same => {
-            tracing::info!(call_sid = %call, job_id = %job, actor = actor.name, "call_tied");
+            tracing::info!(call_sid = %call, job_id = job.as_str(), actor = actor.name, "call_tied");
             Ok(Json(Tie { call_sid: Some(call.into()), job_id: job.into() }))
         }
         Tied::Conflict { job } => {

@@ -235,3 +235,19 @@ story! {
         table.end(world).await;
     }
 }
+
+story! {
+    async fn a_mistyped_job_is_corrected_by_put_as_long_as_no_record_has_it(world: World, table: Table) {
+        let record = table.job("JOB456");
+        let placed = world.call("?job=J0B456").await;
+        world.settle().await;
+        let (status, body) = world.put(&format!("/api/v1/calls/{}", placed.call_sid), json!({"job_id": "JOB456"})).await;
+        assert_eq!(status, 200, "{body}");
+        world.settle().await;
+        assert_eq!(table.history(&record).lines().count(), 1);
+        world.advance(Duration::from_secs(8 * 24 * 3600)).await;
+        let queue = world.app().store.queue().await.expect("the store answers");
+        assert_eq!(queue, [], "nothing looks for the mistyped job any more");
+        world.end().await;
+    }
+}

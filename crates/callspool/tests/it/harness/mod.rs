@@ -2,26 +2,33 @@
 //!
 //! A story ends with [`World::end`], which fails it where the stand-ins saw a request the real ones would refuse.
 
+mod airtable;
+mod bucket;
 mod database;
+mod machine;
 pub(crate) mod process;
 
+use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use callspool::config::{Config, Settings};
-use callspool::lifecycle::{App, Served, serve};
+use callspool::lifecycle::App;
 use callspool_clients::http::HttpOptions;
 use callspool_domain::clock::ManualClock;
-use callspool_domain::{AccountSid, Clock, JobId, RecordingSid, StepState, Timestamp};
+use callspool_domain::{AccountSid, Clock, JobId, Lane, RecordingSid, StepName, StepState, Subject, Timestamp};
 use callspool_sandbox::twilio::{Audio, PlaceCall, PlacedCall};
 use callspool_sandbox::{Twilio, TwilioOptions};
-use callspool_store::{RecordingRow, Role};
+use callspool_store::{OpenOptions, RecordingRow, Role, StepRow};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use tokio::net::TcpListener;
 
+pub(crate) use airtable::{LimitedTable, Table};
+pub(crate) use bucket::Bucket;
 pub(crate) use database::{Database, Kind};
+pub(crate) use machine::{Boot, Machine};
 
 /// The account of every story.
 pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000001";
@@ -31,17 +38,24 @@ pub(crate) const TOKEN: &str = "the-auth-token-of-the-story";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a story on each database: `story! { async fn name(world: World) { … } }`, with settings that differ from the
-/// defaults as `story! { with ["NAME" = "text"] async fn … }`.
+/// defaults as `story! { with ["NAME" = "text"] async fn … }`. A second argument (`table: Table`, `bucket: Bucket`) is
+/// another stand-in, which callspool is configured for.
 macro_rules! story {
-    (async fn $name:ident($world:ident: World) $body:block) => {
-        story! { with [] async fn $name($world: World) $body }
+    (async fn $name:ident($world:ident: World $(, $other:ident: $Other:ident)?) $body:block) => {
+        story! { with [] async fn $name($world: World $(, $other: $Other)?) $body }
     };
-    (with [$($setting:literal = $text:literal),*] async fn $name:ident($world:ident: World) $body:block) => {
+    (
+        with [$($setting:literal = $text:literal),*]
+        async fn $name:ident($world:ident: World $(, $other:ident: $Other:ident)?) $body:block
+    ) => {
         mod $name {
             use super::*;
 
             async fn story(kind: crate::harness::Kind) {
-                let Some($world) = World::with(kind, &[$(($setting, $text)),*]).await else { return };
+                let Some(mut $world) = World::prepare(kind).await else { return };
+                $(let $other = $Other::beside(&mut $world).await;)?
+                $($world.set($setting, $text);)*
+                $world.boot().await;
                 $body
             }
 
@@ -59,13 +73,14 @@ macro_rules! story {
 }
 pub(crate) use story;
 
-/// Time-outs that a story can afford to wait for; they are real time, whatever the clock shows.
-fn impatient() -> HttpOptions {
-    HttpOptions {
-        connect_timeout: Duration::from_secs(2),
-        read_timeout: Duration::from_millis(500),
-        ..HttpOptions::default()
-    }
+/// Time-outs are real time, whatever the clock shows: so long that a busy machine is not taken for a silent service.
+fn patient() -> HttpOptions {
+    HttpOptions { system_proxy: false, ..HttpOptions::default() }
+}
+
+/// A socket on a port of the system's choice.
+fn listen() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").expect("a free port")
 }
 
 /// Everything a story happens in.
@@ -75,21 +90,20 @@ pub(crate) struct World {
     pub(crate) database: Database,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) http: reqwest::Client,
+    /// How the ledger is opened at the next boot.
+    pub(crate) ledger: OpenOptions,
+    /// How long outside services may take, from the next boot on.
+    pub(crate) patience: HttpOptions,
     settings: Vec<(String, String)>,
-    served: Option<Served>,
+    machine: Option<Machine>,
+    /// Stays the same over restarts and crashes.
+    listener: TcpListener,
     address: String,
 }
 
 impl World {
-    /// A world with callspool in it. `None`: that database is not to be had here.
-    pub(crate) async fn with(kind: Kind, settings: &[(&str, &str)]) -> Option<Self> {
-        let mut world = Self::prepare(kind).await?;
-        settings.iter().for_each(|(name, text)| world.set(name, *text));
-        world.boot().await;
-        Some(world)
-    }
-
-    /// A world without callspool; add settings with [`World::set`], then [`World::boot`].
+    /// A world without callspool; add settings with [`World::set`], then [`World::boot`]. `None`: that database is not to
+    /// be had here.
     pub(crate) async fn prepare(kind: Kind) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let database = Database::create(kind, folder.path()).await?;
@@ -106,7 +120,22 @@ impl World {
         ];
         let settings = settings.map(|(name, text)| (name.to_owned(), text)).to_vec();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        Some(Self { twilio, clock, database, folder, http, settings, served: None, address: String::new() })
+        let listener = listen();
+        let address = format!("http://{}", listener.local_addr().expect("address"));
+        let (ledger, patience) = (OpenOptions::default(), patient());
+        Some(Self {
+            twilio,
+            clock,
+            database,
+            folder,
+            http,
+            ledger,
+            patience,
+            settings,
+            machine: None,
+            listener,
+            address,
+        })
     }
 
     /// Sets or changes a setting for the next boot.
@@ -120,15 +149,35 @@ impl World {
         self.settings.retain(|(known, _)| known != name);
     }
 
+    /// What a setting is now.
+    pub(crate) fn setting(&self, name: &str) -> Option<String> {
+        self.settings.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone())
+    }
+
     /// A server that nobody has any business with.
     pub(crate) fn listen_for_nobody() -> Nobody {
-        Nobody(std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"))
+        Nobody(listen())
     }
 
     /// Starts callspool in this world.
     pub(crate) async fn boot(&mut self) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        self.address = format!("http://{}", listener.local_addr().expect("address"));
+        assert!(self.boot_unless(std::future::pending()).await);
+    }
+
+    /// The same, unless `dead` comes before it serves; returns whether it does.
+    pub(crate) async fn boot_unless(&mut self, dead: impl Future<Output = ()>) -> bool {
+        let listener = self.listener.try_clone().expect("a listener");
+        self.machine = Machine::boot(self.boot_options(), listener, dead).await;
+        self.machine.is_some()
+    }
+
+    /// Starts one more node on the same database, which has to be PostgreSQL's; its links are the first one's.
+    pub(crate) async fn another_node(&self) -> Machine {
+        let node = Machine::boot(self.boot_options(), listen(), std::future::pending()).await;
+        node.expect("nothing comes before it serves")
+    }
+
+    fn boot_options(&self) -> Boot {
         let mut settings: Vec<(&str, &str)> =
             self.settings.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         settings.push(("APP_URL", &self.address));
@@ -136,13 +185,37 @@ impl World {
         if std::env::var("CALLSPOOL_TEST_LOG").is_ok() {
             callspool::lifecycle::log::start(&config.server);
         }
-        let app = App::open(config, Clock::Manual(self.clock.clone()), &impatient()).await.expect("callspool opens");
-        self.served = Some(serve(app, listener).await.expect("callspool serves"));
+        let clock = Clock::Manual(self.clock.clone());
+        Boot { config, clock, patience: self.patience.clone(), ledger: self.ledger.clone() }
     }
 
     /// Stops callspool as the operating system would ask it to.
     pub(crate) async fn stop(&mut self) {
-        self.served.take().expect("callspool runs").stop().await;
+        self.machine.take().expect("callspool runs").stop().await;
+    }
+
+    /// The power fails, at once; files that were being written stay as they are, held by nobody. No effect where callspool
+    /// does not run.
+    pub(crate) async fn crash(&mut self) {
+        let Some(machine) = self.machine.take() else { return };
+        let growing = self.archive_files().into_iter().filter(|key| key.starts_with(".callspool-tmp/"));
+        let growing = growing.map(|key| self.archive_folder().join(key));
+        let left: Vec<_> = growing.filter_map(|path| Some((std::fs::read(&path).ok()?, path))).collect();
+        machine.crash().await;
+        // The end of a task removes its file; the end of a machine does not.
+        for (bytes, path) in left {
+            std::fs::write(path, bytes).expect("the folder is there");
+        }
+    }
+
+    /// From now on the story goes on with this node of its database.
+    pub(crate) fn run_on(&mut self, node: Machine) {
+        self.machine = Some(node);
+    }
+
+    /// Lets every lease run out, as time would.
+    pub(crate) async fn let_leases_run_out(&self) {
+        self.database.execute("UPDATE steps SET lease_until = 0 WHERE state = 'running'").await;
     }
 
     /// Stops and starts it.
@@ -151,9 +224,15 @@ impl World {
         self.boot().await;
     }
 
+    /// Starts it again with a time-out that a story about silence can afford to wait for.
+    pub(crate) async fn grow_impatient(&mut self) {
+        self.patience.read_timeout = Duration::from_secs(1);
+        self.restart().await;
+    }
+
     /// The running program.
     pub(crate) fn app(&self) -> &Arc<App> {
-        self.served.as_ref().expect("callspool runs").app()
+        self.machine.as_ref().expect("callspool runs").app()
     }
 
     /// A URL of callspool.
@@ -202,15 +281,26 @@ impl World {
         self.app().store.recording(sid).await.expect("the store answers").expect("the recording is known")
     }
 
+    /// The step of this name on a subject.
+    pub(crate) async fn step(&self, name: StepName, subject: Subject) -> StepRow {
+        let steps = self.app().store.steps_of(&subject).await.expect("the store answers");
+        steps.into_iter().find(|step| step.name == name).unwrap_or_else(|| panic!("no {name} of {subject}"))
+    }
+
     /// A job's built-in history.
     pub(crate) async fn history(&self, job: &str) -> String {
         let job = JobId::parse(job).expect("job id");
         self.app().store.job(&job).await.expect("the store answers").map(|job| job.history).unwrap_or_default()
     }
 
+    /// Where the local archive is.
+    pub(crate) fn archive_folder(&self) -> PathBuf {
+        self.folder.path().join("archive")
+    }
+
     /// The keys of the files in the archive folder, sorted; temporary ones too.
     pub(crate) fn archive_files(&self) -> Vec<String> {
-        let root = self.folder.path().join("archive");
+        let root = self.archive_folder();
         let mut files = Vec::new();
         let mut folders = vec![root.clone()];
         while let Some(folder) = folders.pop() {
@@ -232,16 +322,23 @@ impl World {
         self.eventually("the queue to be idle", async || {
             let changed = self.app().store.steps_changed();
             let now = self.clock.now();
+            let mut busy = false;
+            for lane in Lane::ALL {
+                // A step that is to probe a service is due too, before anybody has said so in its row.
+                let due = self.app().store.next_due(*lane).await.expect("the store answers");
+                busy |= due.is_some_and(|due| due <= now);
+            }
             let counts = self.app().store.queue().await.expect("the store answers");
-            let busy = counts.iter().any(|count| match count.state {
-                StepState::Running => true,
-                StepState::Waiting => count.oldest_due <= now,
-                _ => false,
-            });
-            // The counts are no snapshot: what moved from one to another meanwhile may be in neither.
+            busy |= counts.iter().any(|count| count.state == StepState::Running);
+            // This is no snapshot: what was due and began to run is seen running, and any other move is told.
             !busy && !changed.has_changed().unwrap_or(true)
         })
         .await;
+    }
+
+    /// Waits until no call is due for planning.
+    pub(crate) async fn sweep(&self) {
+        while self.app().store.sweep(self.clock.now(), 100).await.expect("the store answers") > 0 {}
     }
 
     /// Turns the clock and waits until everything that became due has run.
@@ -271,7 +368,7 @@ impl World {
 
     /// Ends the story: stops callspool and fails where the stand-ins saw what the real ones would refuse.
     pub(crate) async fn end(mut self) {
-        if self.served.is_some() {
+        if self.machine.is_some() {
             self.stop().await;
         }
         assert_eq!(self.twilio.unexpected_requests(), Vec::<String>::new());
@@ -280,7 +377,7 @@ impl World {
 }
 
 /// An address to which nobody should connect.
-pub(crate) struct Nobody(std::net::TcpListener);
+pub(crate) struct Nobody(TcpListener);
 
 impl Nobody {
     /// The address.
