@@ -80,6 +80,7 @@ async fn fail(tx: &Tx<'_>, lease: &Lease, failing: &Failing, now: Timestamp) -> 
     let next = next_run(failure, failures, *jitter, now);
     let state = if next.is_some() { StepState::Waiting } else { StepState::Parked };
     let is_miss = matches!(code, Code::JobNotFound | Code::JobUnknown);
+    let awaited = services::awaited(tx, code, failures).await?;
     let values = params![
         &lease.step,
         lease.attempt,
@@ -88,7 +89,7 @@ async fn fail(tx: &Tx<'_>, lease: &Lease, failing: &Failing, now: Timestamp) -> 
         failures,
         code,
         &failure.detail,
-        code.service().filter(|_| code.verdict() == Verdict::Outage),
+        awaited,
         *jitter,
         held.misses + u32::from(is_miss),
         held.first_miss_at.or(is_miss.then_some(now)),
@@ -99,9 +100,9 @@ async fn fail(tx: &Tx<'_>, lease: &Lease, failing: &Failing, now: Timestamp) -> 
     if let (Some(BadMedia { sha256 }), Subject::Recording(recording)) = (bad, &held.subject) {
         note_bad(tx, recording, sha256, now).await?;
     }
-    match code.service() {
-        Some(service) if code.verdict() == Verdict::Outage => services::failed(tx, service, failure, now).await?,
-        _ => services::succeeded(tx, services::answered(code), now).await?,
+    match awaited {
+        Some(service) => services::failed(tx, service, failure, now).await?,
+        None => services::succeeded(tx, services::answered(code), now).await?,
     }
     report(tx, &held, failure, failures, next, now).await?;
     fence(tx, lease, &result, changed).await

@@ -1,6 +1,11 @@
 //! Services that are out as a whole: one waiting step of each is due every few seconds as its probe, and the first success
 //! makes the others due, spread out.
+//!
+//! Guarantee: a step that goes on failing while its service works for others neither marks it out again nor is hurried by it.
 
+use std::time::Duration;
+
+use callspool_domain::failure::Verdict;
 use callspool_domain::step::PROBE_EVERY;
 use callspool_domain::{Code, Lane, Service, StepFailure, StepName, Timestamp};
 use serde_json::json;
@@ -12,10 +17,13 @@ use crate::{Result, Store};
 
 /// How many waiting steps one transaction makes due after an outage; the sweep goes on with the rest.
 const PAGE: u32 = 500;
+/// How far a service's own Retry-After puts its probe off at most.
+const LONGEST_PROBE_WAIT: Duration = Duration::from_secs(5 * 60);
 
 statements! {
     LIST: "services" = "SELECT service, down_since, code, detail FROM services ORDER BY service";
     STANDING: "services" = "SELECT service, down_since, code, detail FROM services WHERE service = $1";
+    IS_DOWN: "services" = "SELECT 1 FROM services WHERE service = $1 AND down_since IS NOT NULL";
     // A service's own Retry-After may put its probe off.
     MARK_DOWN: "services" = "INSERT INTO services (service, down_since, code, detail, probe_at) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT (service) DO UPDATE SET down_since = COALESCE(services.down_since, excluded.down_since), \
@@ -78,6 +86,15 @@ pub(crate) fn answered(code: Code) -> &'static [Service] {
     }
 }
 
+/// The service that a step waits for after this failure. One that fails again while the service works for others has a
+/// problem of its own, and waits for nothing but its back-off.
+pub(crate) async fn awaited(tx: &Tx<'_>, code: Code, failures: u32) -> Result<Option<Service>> {
+    match code.service().filter(|_| code.verdict() == Verdict::Outage) {
+        Some(service) if failures == 1 || tx.exists(&IS_DOWN, params![service]).await? => Ok(Some(service)),
+        _ => Ok(None),
+    }
+}
+
 /// Notes that a service is out. Writes only what is new, so that an outage costs the same however long it lasts.
 pub(crate) async fn failed(tx: &Tx<'_>, service: Service, failure: &StepFailure, now: Timestamp) -> Result<()> {
     let standing = tx.optional(&STANDING, params![service], read_state).await?;
@@ -85,7 +102,7 @@ pub(crate) async fn failed(tx: &Tx<'_>, service: Service, failure: &StepFailure,
     if known && failure.retry_after.is_none() {
         return Ok(());
     }
-    let probe_at = now + failure.retry_after.unwrap_or_default().max(PROBE_EVERY);
+    let probe_at = now + failure.retry_after.unwrap_or_default().clamp(PROBE_EVERY, LONGEST_PROBE_WAIT);
     let values = params![service, now, failure.code, &failure.detail, probe_at];
     let down_since: Option<Timestamp> = tx.optional(&MARK_DOWN, values, |row| row.get(0)).await?;
     if down_since != Some(now) || known {

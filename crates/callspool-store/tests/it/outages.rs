@@ -10,7 +10,8 @@ on_both! {
     a_failed_step_waits_and_counts
     events_do_not_grow_with_an_outage
     while_a_service_is_out_one_step_at_a_time_probes_it
-    a_retry_after_puts_the_probe_off
+    a_retry_after_puts_the_probe_off_but_not_for_long
+    a_step_that_fails_while_its_service_works_is_its_own_problem
     the_first_success_makes_everything_due_spread_out
     an_answer_of_any_kind_ends_an_outage
     what_only_a_person_can_decide_is_parked
@@ -22,6 +23,11 @@ async fn fail(scene: &Scene, name: StepName, code: Code, second: u64) {
     let lease = scene.claim_one(name, at(second)).await.lease;
     let failure = StepFailure::new(code, "the sandbox says no");
     assert!(scene.store.fail(&lease, &failure, None, 500, at(second)).await.expect("an answer"));
+}
+
+/// Every step waits for a minute, as after many failures.
+async fn all_have_failed_for_long(scene: &Scene) {
+    scene.execute(&format!("UPDATE steps SET failures = 20, due_at = {}", at(60).as_micros())).await;
 }
 
 async fn a_failed_step_waits_and_counts(scene: &Scene) {
@@ -55,12 +61,11 @@ async fn while_a_service_is_out_one_step_at_a_time_probes_it(scene: &Scene) {
     for n in 1..=5 {
         scene.completed(n, None, at(0)).await;
     }
-    // Every one of them fails often enough to wait for about a minute.
-    scene.execute("UPDATE steps SET failures = 20").await;
     for claimed in scene.claim(Lane::Transfer, 10, at(0)).await {
         let failure = StepFailure::new(Code::ArchiveUnreachable, "refused");
         assert!(scene.store.fail(&claimed.lease, &failure, None, 999, at(0)).await.expect("an answer"));
     }
+    all_have_failed_for_long(scene).await;
     assert_eq!(scene.store.next_due(Lane::Transfer).await.expect("a time"), Some(at(5)));
     assert!(scene.claim(Lane::Transfer, 10, at(4)).await.is_empty());
     for second in [5, 10, 15] {
@@ -71,24 +76,51 @@ async fn while_a_service_is_out_one_step_at_a_time_probes_it(scene: &Scene) {
     assert_eq!((services[0].service, services[0].down_since), (Service::Archive, Some(at(0))));
 }
 
-async fn a_retry_after_puts_the_probe_off(scene: &Scene) {
+async fn a_retry_after_puts_the_probe_off_but_not_for_long(scene: &Scene) {
     scene.completed(1, None, at(0)).await;
     let lease = scene.claim_one(StepName::Archive, at(0)).await.lease;
     let failure = StepFailure::new(Code::ProviderThrottled, "429").after(Some(Duration::from_secs(600)));
     assert!(scene.store.fail(&lease, &failure, None, 0, at(0)).await.expect("an answer"));
-    assert!(scene.claim(Lane::Transfer, 1, at(599)).await.is_empty());
-    scene.claim_one(StepName::Archive, at(600)).await;
+    assert!(scene.claim(Lane::Transfer, 1, at(299)).await.is_empty());
+    scene.claim_one(StepName::Archive, at(300)).await;
+}
+
+async fn a_step_that_fails_while_its_service_works_is_its_own_problem(scene: &Scene) {
+    scene.completed(1, None, at(0)).await;
+    fail(scene, StepName::Archive, Code::ProviderUnavailable, 0).await;
+    for round in 1..=20 {
+        let now = round * 1000;
+        scene.execute("UPDATE services SET down_since = NULL").await;
+        fail(scene, StepName::Archive, Code::ProviderUnavailable, now).await;
+        let step = scene.store.steps_of(&Subject::Recording(recording(1))).await.expect("steps").remove(0);
+        assert_eq!((step.state, step.service), (StepState::Waiting, None), "it waits for nobody");
+        assert_eq!(scene.store.services().await.expect("services")[0].down_since, None, "the service is not out");
+        scene.store.sweep(at(now), 10).await.expect("a count");
+        let due = scene.store.next_due(Lane::Transfer).await.expect("a time");
+        assert_eq!(due, Some(step.due_at), "nothing hurries it");
+    }
+    assert_eq!(scene.number("SELECT COUNT(*) FROM events WHERE kind LIKE 'service_%'").await, 1);
+
+    // Another step shows that the service is out: now both wait for it.
+    scene.completed(2, None, at(20_000)).await;
+    fail(scene, StepName::Archive, Code::ProviderUnavailable, 20_000).await;
+    assert_eq!(scene.store.services().await.expect("services")[0].down_since, Some(at(20_000)));
+    for claimed in scene.claim(Lane::Transfer, 10, at(20_600)).await {
+        let failure = StepFailure::new(Code::ProviderUnavailable, "still");
+        assert!(scene.store.fail(&claimed.lease, &failure, None, 0, at(20_600)).await.expect("an answer"));
+    }
+    assert_eq!(scene.number("SELECT COUNT(*) FROM steps WHERE service = 'provider'").await, 2);
 }
 
 async fn the_first_success_makes_everything_due_spread_out(scene: &Scene) {
     for n in 1..=4 {
         scene.completed(n, None, at(0)).await;
     }
-    scene.execute("UPDATE steps SET failures = 20").await;
     for (jitter, claimed) in [0, 300, 600, 900].into_iter().zip(scene.claim(Lane::Transfer, 10, at(0)).await) {
         let failure = StepFailure::new(Code::ProviderUnreachable, "refused");
         assert!(scene.store.fail(&claimed.lease, &failure, None, jitter, at(0)).await.expect("an answer"));
     }
+    all_have_failed_for_long(scene).await;
     let probe = scene.claim_one(StepName::Archive, at(5)).await;
     let Subject::Recording(archived) = &probe.subject else { panic!("a recording") };
     let key = scene.store.allocate_key(archived, vec!["key".to_owned()], at(5)).await.expect("a key");
