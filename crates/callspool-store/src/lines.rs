@@ -1,10 +1,11 @@
 //! History lines: owed once per recording and job, confirmed by reading them back.
 
 use callspool_domain::line::{Event, Line, LineState, permanent_link};
-use callspool_domain::{CallSid, JobId, RecordingSid, Source, Timestamp};
+use callspool_domain::{CallSid, JobId, RecordingSid, Source, StepName, Subject, Timestamp};
 
 use crate::db::{Row, Tx, params, statements};
 use crate::events::{self, NewEvent, kind};
+use crate::steps::step_id;
 use crate::{Result, Store, counters};
 
 statements! {
@@ -13,6 +14,9 @@ statements! {
     OWED: "lines" = "SELECT l.recording_sid, l.job_id, j.record_id, r.call_sid, l.event, l.owed_at, l.source FROM lines l \
         JOIN recordings r ON r.recording_sid = l.recording_sid LEFT JOIN jobs j ON j.job_id = l.job_id \
         WHERE l.job_id = $1 AND l.state = 'owed' ORDER BY l.owed_at, l.recording_sid";
+    LOOK_AGAIN: "steps" = "UPDATE steps SET state = 'waiting', due_at = $2, failures = 0, misses = 0, first_miss_at = NULL, \
+        code = NULL, detail = NULL, service = NULL WHERE step_id = $1 AND state IN ('waiting', 'parked') \
+        AND code IN ('job_not_found', 'job_unknown', 'job_ambiguous')";
     ANY_OWED: "lines" = "SELECT 1 FROM lines WHERE job_id = $1 AND state = 'owed' LIMIT 1";
     CONFIRM: "lines" = "UPDATE lines SET state = 'confirmed', confirmed_at = $4 \
         WHERE job_id = $1 AND recording_sid = $2 AND event = $3 AND state = 'owed'";
@@ -58,7 +62,7 @@ fn read_owed(row: &Row<'_>) -> Result<OwedLine> {
     Ok(OwedLine { job: row.get(1)?, record_id: row.get(2)?, call: row.get(3)?, line })
 }
 
-/// Owes the recording's line to the job, once.
+/// Owes the recording's line to the job, once; a job that was looked for in vain is looked up at once.
 pub(crate) async fn owe(
     tx: &Tx<'_>,
     (call, job, recording): (&CallSid, &JobId, &RecordingSid),
@@ -76,7 +80,17 @@ pub(crate) async fn owe(
         job: Some(job.clone()),
         ..NewEvent::default()
     };
-    events::add(tx, &event, now).await
+    events::add(tx, &event, now).await?;
+    look_again(tx, job, now).await
+}
+
+/// A job of which no single record was found is looked up now, and its schedule begins afresh.
+pub(crate) async fn look_again(tx: &Tx<'_>, job: &JobId, now: Timestamp) -> Result<()> {
+    let link = step_id(StepName::Link, &Subject::Job(job.clone()));
+    if tx.execute(&LOOK_AGAIN, params![link, now]).await? > 0 {
+        tx.news.steps();
+    }
+    Ok(())
 }
 
 /// Marks a line as read back; a second time changes nothing.

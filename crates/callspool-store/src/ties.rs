@@ -8,7 +8,7 @@ use crate::calls::{self, Met};
 use crate::db::{Tx, params, statements, value};
 use crate::events::{self, NewEvent, kind};
 use crate::planning::replan;
-use crate::{Result, Store, jobs};
+use crate::{Result, Store, jobs, lines};
 
 statements! {
     TIE: "calls" = "SELECT job_id, tied_by FROM calls WHERE call_sid = $1";
@@ -87,6 +87,10 @@ async fn tie_and_plan(
     calls::know(tx, call, Met::default(), now).await?;
     let tied = tie(tx, call, job, by, now).await?;
     replan(tx, policy, call, now).await?;
+    // Who puts has perhaps just made the record, or repaired it.
+    if by == TiedBy::Put && matches!(tied, Tied::New | Tied::Same) {
+        lines::look_again(tx, job, now).await?;
+    }
     Ok(tied)
 }
 
