@@ -86,6 +86,10 @@ fn plan_line(call: &CallView, recording: &RecordingView, now: Timestamp, plan: &
         return;
     }
     if recording.line.is_none() {
+        // A recording has one line, whatever call it moves to.
+        if recording.line_elsewhere {
+            return;
+        }
         plan.lines.push(recording.sid.clone());
     }
     let link = Ensure { subject: Subject::Job(job.clone()), step: StepName::Link, due_at: now };

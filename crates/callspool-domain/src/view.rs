@@ -34,6 +34,8 @@ pub struct RecordingView {
     pub archive: Option<ArchiveView>,
     /// The line in the history of the call's present job.
     pub line: Option<LineState>,
+    /// True where a line is owed or confirmed in another job's history: the recording has come from a call of that job.
+    pub line_elsewhere: bool,
     /// Its archive step.
     pub archive_step: Option<StepState>,
     /// Its release step.

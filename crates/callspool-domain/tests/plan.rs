@@ -146,6 +146,7 @@ impl Ledger {
                 provider_copy_gone: false,
                 archive: None,
                 line: None,
+                line_elsewhere: false,
                 archive_step: None,
                 release_step: None,
             });
@@ -197,6 +198,8 @@ impl Ledger {
         for recording in &mut self.call.recordings {
             recording.line =
                 job.as_ref().and_then(|job| self.lines.get(&(job.clone(), recording.sid.clone())).copied());
+            recording.line_elsewhere =
+                self.lines.keys().any(|(owed_to, sid)| *sid == recording.sid && Some(owed_to) != job.as_ref());
         }
     }
 
@@ -244,6 +247,26 @@ impl Ledger {
             }
         }
     }
+}
+
+#[test]
+fn a_recording_whose_line_is_another_jobs_owes_no_second_one() {
+    let policy = Policy {
+        app_url: "https://calls.example.com".into(),
+        delete_after: Some(DELAY),
+        release_without_job: false,
+        find_jobs: true,
+    };
+    let mut ledger = Ledger::new(policy);
+    ledger.apply(&Fact::Tied { job: 0 });
+    ledger.apply(&Fact::Announced { recording: 0, word: "completed" });
+    ledger.apply(&Fact::Archived { recording: 0, doubtful: false });
+    ledger.apply(&Fact::Linked);
+    // As moving to another call does.
+    ledger.call.job = Some(JobId::parse("JOB1").expect("job"));
+    ledger.replan();
+    assert_eq!(ledger.lines.len(), 1, "{:?}", ledger.lines);
+    assert!(!ledger.link.contains_key(&JobId::parse("JOB1").expect("job")), "nothing to write there");
 }
 
 proptest! {

@@ -16,7 +16,8 @@ statements! {
     CALL: "calls" = "SELECT c.call_sid, c.job_id, c.source, c.plan_due_at, s.state FROM calls c \
         LEFT JOIN steps s ON s.step_id = 'find-job/' || c.call_sid WHERE c.call_sid = $1";
     RECORDINGS: "recordings" = "SELECT r.recording_sid, r.status, r.provider_status, p.gone_at, \
-        a.state, a.verified_at, a.findings, a.accepted_at, l.state, sa.state, sr.state FROM recordings r \
+        a.state, a.verified_at, a.findings, a.accepted_at, l.state, sa.state, sr.state, \
+        EXISTS (SELECT 1 FROM lines o WHERE o.recording_sid = r.recording_sid AND o.job_id <> $2) FROM recordings r \
         LEFT JOIN copies p ON p.recording_sid = r.recording_sid AND p.place = 'provider' \
         LEFT JOIN copies a ON a.recording_sid = r.recording_sid AND a.place = 'archive' \
         LEFT JOIN lines l ON l.job_id = $2 AND l.recording_sid = r.recording_sid AND l.event = 'Recording' \
@@ -105,6 +106,7 @@ fn read_recording(row: &Row<'_>) -> Result<RecordingView> {
         line: row.get(8)?,
         archive_step: row.get(9)?,
         release_step: row.get(10)?,
+        line_elsewhere: row.get(11)?,
     })
 }
 

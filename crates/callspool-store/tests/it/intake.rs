@@ -1,6 +1,6 @@
 use callspool_domain::id::ConferenceSid;
 use callspool_domain::recording::{Announcement, Status};
-use callspool_domain::{CallSid, Source, StepName, Subject};
+use callspool_domain::{CallSid, Lane, Source, StepName, Subject};
 use callspool_store::{Error, Recorded, TiedBy};
 
 use crate::scene::{Scene, at, on_both};
@@ -14,6 +14,7 @@ on_both! {
     an_absent_recording_is_settled_with_its_reason
     a_recording_without_a_call_moves_when_its_call_is_known
     the_job_of_a_placeholder_moves_along
+    a_recording_that_moves_to_another_job_owes_no_second_line
     a_source_stays_and_a_duration_is_filled_in_once
     a_fetched_resource_is_taken_in_like_a_callback
     hostile_text_is_stored_as_it_came_and_a_nul_is_refused
@@ -103,6 +104,21 @@ async fn the_job_of_a_placeholder_moves_along(scene: &Scene) {
     scene.store.record_callback(callback(1, "completed"), at(1)).await.expect("a callback");
     let row = scene.store.call(&call(1)).await.expect("a read").expect("a row");
     assert_eq!((row.job, row.tied_by), (Some(job("JOB1")), Some(TiedBy::Callback)));
+}
+
+async fn a_recording_that_moves_to_another_job_owes_no_second_line(scene: &Scene) {
+    let own = CallSid::placeholder(None, &recording(1));
+    let announcement = Announcement { call: own, ..said(1, "completed") };
+    scene.store.record_callback(callback_of(announcement, Some("JOB1")), at(0)).await.expect("a callback");
+    scene.archive(1, at(0)).await;
+    scene.link("JOB1", at(0)).await;
+    scene.store.tie_call(&call(1), &job("JOB2"), TiedBy::Put, at(1)).await.expect("a tie");
+    scene.store.record_callback(callback(1, "stopped"), at(2)).await.expect("a callback");
+
+    let row = scene.store.recording(&recording(1)).await.expect("a read").expect("a row");
+    assert_eq!((row.call, row.job), (call(1), Some(job("JOB2"))));
+    assert_eq!(scene.number("SELECT COUNT(*) FROM lines").await, 1, "the one in the history of JOB1");
+    assert!(!scene.due(Lane::Records, at(2)).await, "nothing is written to JOB2");
 }
 
 async fn a_source_stays_and_a_duration_is_filled_in_once(scene: &Scene) {
