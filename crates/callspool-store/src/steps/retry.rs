@@ -9,7 +9,7 @@ use super::step_id;
 use crate::db::{Tx, params, statements};
 use crate::events::{self, NewEvent, kind};
 use crate::planning::replan;
-use crate::{Result, Store, calls};
+use crate::{Result, Store, calls, limits};
 
 /// How many steps or recordings one transaction takes on.
 const PAGE: u32 = 200;
@@ -42,8 +42,10 @@ pub enum RetryWhat {
 }
 
 impl Store {
-    /// Makes steps due that are parked, given up, or waiting after an error; returns how many.
+    /// Makes steps due that are parked, given up, or waiting after an error, and lifts the rate limits' penalties; returns
+    /// how many steps.
     pub async fn retry(&self, what: RetryWhat, now: Timestamp) -> Result<u64> {
+        self.write(now, |tx, now| Box::pin(limits::lift(tx, *now))).await?;
         match what {
             RetryWhat::Recording(recording) => {
                 self.write((recording, self.shared_policy(), now), |tx, (recording, policy, now)| {
