@@ -11,7 +11,7 @@ mod s3;
 mod upload;
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use callspool_domain::audio::AudioFormat;
@@ -29,7 +29,7 @@ pub use upload::{Held, PutOutcome, Ready, Upload};
 /// Where the archive is (`ARCHIVE_URL` and its companions).
 #[derive(Debug, Clone)]
 pub enum ArchiveConfig {
-    /// A folder of this machine; made where it is missing.
+    /// A folder of this machine; made where it is missing when it is used for the first time.
     Local {
         /// The folder.
         root: PathBuf,
@@ -75,12 +75,16 @@ pub struct Object {
 }
 
 impl Archive {
-    /// Opens the archive. A folder is made and its leftover temporary files are removed; a bucket is not asked anything.
-    pub async fn open(http: &Http, config: &ArchiveConfig) -> Result<Self, StepFailure> {
-        match config {
-            ArchiveConfig::Local { root } => LocalFolder::open(root).await.map(Self::Local),
-            ArchiveConfig::S3(config) => Ok(Self::S3(Box::new(S3Bucket::open(http, config)?))),
-        }
+    /// Opens a folder and removes its leftover temporary files. `id` is what the ledger knows the folder by, from
+    /// [`LocalFolder::establish`] on, or why there is none; while the folder with that id is away, or there is none,
+    /// nothing is created and every operation fails, with [`Code::ArchiveUnavailable`] or that reason.
+    pub async fn open_folder(root: &Path, id: Result<String, StepFailure>) -> Self {
+        Self::Local(LocalFolder::open(root, id).await)
+    }
+
+    /// Opens a bucket, which is not asked anything.
+    pub fn open_bucket(http: &Http, config: &S3Config) -> Result<Self, StepFailure> {
+        Ok(Self::S3(Box::new(S3Bucket::open(http, config)?)))
     }
 
     /// Begins to write an object. `length` is what the source announced, if it did; more than that is refused.

@@ -4,9 +4,11 @@
 //! stream as well.
 #![expect(clippy::expect_used, reason = "a helper that can't do its work ends the test")]
 
-use callspool_clients::archive::{AwsCredentials, Held, ObjectFacts, PartBudget, PutOutcome, S3Config, Sse};
+use callspool_clients::archive::{
+    AwsCredentials, Held, LocalFolder, ObjectFacts, PartBudget, PutOutcome, S3Config, Sse,
+};
 use callspool_clients::provider::{Channels, MediaForm};
-use callspool_clients::{Archive, ArchiveConfig, Http, HttpOptions, Twilio, TwilioAccount};
+use callspool_clients::{Archive, Http, HttpOptions, Twilio, TwilioAccount};
 use callspool_domain::audio::{AudioFacts, AudioFormat};
 use callspool_domain::{AccountSid, CallSid, Clock, Secret, Source};
 use callspool_sandbox::twilio::{Audio, NewRecording};
@@ -49,8 +51,9 @@ async fn a_recording_of_any_size_passes_in_the_memory_of_a_part() {
     };
     let budget = PartBudget::default();
     let before = peak_bytes();
-    for config in [ArchiveConfig::Local { root: folder.path().join("archive") }, ArchiveConfig::S3(Box::new(bucket))] {
-        let archive = Archive::open(&http, &config).await.expect("archive");
+    let root = folder.path().join("archive");
+    let local = Archive::open_folder(&root, LocalFolder::establish(&root, "01FOLDER").await).await;
+    for archive in [local, Archive::open_bucket(&http, &bucket).expect("archive")] {
         let recording = provider.add_recording(NewRecording::new(account.clone(), Audio::wav_bytes(RECORDING_BYTES)));
         let form = MediaForm { format: AudioFormat::Wav, channels: Channels::AsRecorded };
         let mut media = twilio.media(&recording, form).await.expect("media");

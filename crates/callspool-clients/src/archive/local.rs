@@ -5,6 +5,7 @@
 //! symbolic links within the folder are not followed. Whoever can write to the folder himself is trusted not to race us.
 
 mod disk;
+mod identity;
 mod temporary;
 
 use std::fs::File;
@@ -23,36 +24,50 @@ use super::fingerprint::{Fingerprint, Fingerprinter};
 use super::upload::{Place, Upload};
 use super::{Object, PartBudget};
 
-/// Uploads grow here, on the same file system, until they are published. It also tells an archive from the empty folder
-/// that is left when its file system is not mounted.
+/// Uploads grow here, on the same file system, until they are published.
 const TEMPORARY_FOLDER: &str = ".callspool-tmp";
 /// What one transfer holds: our buffer and the file layer's.
 const BUFFER_BYTES: usize = 512 * 1024;
 const PLAY_BYTES: usize = 64 * 1024;
 
-/// An open folder.
+/// An open folder; it may be away for now.
 #[derive(Debug, Clone)]
 pub struct LocalFolder {
     root: PathBuf,
+    id: Result<String, StepFailure>,
 }
 
 impl LocalFolder {
-    /// Opens the folder, makes it where it is missing, and removes temporary files that no living process holds.
-    pub(super) async fn open(root: &Path) -> Result<Self, StepFailure> {
-        let root = root.to_owned();
+    /// The first use of a folder: makes it where it is missing and gives it the id `fresh`, or returns the one it has.
+    /// Never for a folder with a known id: what is missing there is not mounted.
+    pub async fn establish(root: &Path, fresh: &str) -> Result<String, StepFailure> {
+        let (root, fresh) = (root.to_owned(), fresh.to_owned());
         blocking(move || {
-            let what = format!("opening the archive folder {}", root.display());
-            disk::make_root(&root.join(TEMPORARY_FOLDER)).map_err(|error| failure(&error, &what))?;
-            let root = root.canonicalize().map_err(|error| failure(&error, &what))?;
-            temporary::remove_leftovers(&root.join(TEMPORARY_FOLDER)).map_err(|error| failure(&error, &what))?;
-            Ok(Self { root })
+            let what = format!("making the archive folder {}", root.display());
+            identity::establish(&root, &fresh).map_err(|error| failure(&error, &what))
         })
         .await
     }
 
-    /// The folder, with symbolic links above it resolved.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// Opens the folder with this id and removes temporary files that no living process holds. A folder that is away
+    /// fails each operation instead, until it is back.
+    pub(super) async fn open(root: &Path, id: Result<String, StepFailure>) -> Self {
+        let folder = Self { root: root.to_owned(), id };
+        let opened = folder.clone();
+        let swept = blocking(move || {
+            opened.check()?;
+            let what = format!("looking for leftovers in {}", opened.root.display());
+            temporary::remove_leftovers(&opened.root.join(TEMPORARY_FOLDER)).map_err(|error| failure(&error, &what))
+        });
+        if let Err(failure) = swept.await {
+            tracing::warn!(%failure, "nothing is archived until the folder can be used");
+        }
+        folder
+    }
+
+    /// Makes sure that this very folder is at its place now.
+    fn check(&self) -> Result<(), StepFailure> {
+        self.id.as_ref().map_err(Clone::clone).and_then(|id| identity::check(&self.root, id))
     }
 
     pub(super) async fn put(
@@ -62,7 +77,7 @@ impl LocalFolder {
         length: Option<u64>,
         budget: &PartBudget,
     ) -> Result<Upload, StepFailure> {
-        check(key)?;
+        check_key(key)?;
         let claim = budget.claim(BUFFER_BYTES).await;
         let temporary = Temporary::create(self.clone(), key.to_owned(), recording, claim).await?;
         Ok(Upload::new(Place::Local(Box::new(temporary)), length))
@@ -103,18 +118,20 @@ impl LocalFolder {
 
     /// The file under a key; `None` where there is none.
     async fn open_file(&self, key: &str) -> Result<Option<File>, StepFailure> {
-        check(key)?;
-        let (root, key) = (self.root.clone(), key.to_owned());
+        check_key(key)?;
+        let (folder, key) = (self.clone(), key.to_owned());
         blocking(move || {
-            let what = format!("opening {key}");
-            disk::open_file(&root, &key).map_err(|error| failure(&error, &what))
+            let found = disk::open_file(&folder.root, &key);
+            // After looking: what is missing from a folder that went away meanwhile is not gone.
+            folder.check()?;
+            found.map_err(|error| failure(&error, &format!("opening {key}")))
         })
         .await
     }
 }
 
-/// Beside what any archive refuses, a key does not reach into our own temporary folder.
-fn check(key: &str) -> Result<(), StepFailure> {
-    let hidden = key.split('/').any(|segment| segment == TEMPORARY_FOLDER);
-    if hidden { Err(super::unusable_key(key)) } else { super::check_key(key) }
+/// Beside what any archive refuses, a key does not reach what is ours in the folder.
+fn check_key(key: &str) -> Result<(), StepFailure> {
+    let ours = key.split('/').any(|segment| matches!(segment, TEMPORARY_FOLDER | identity::MARKER));
+    if ours { Err(super::unusable_key(key)) } else { super::check_key(key) }
 }

@@ -12,7 +12,7 @@ use super::{local, s3};
 /// What the ledger knows of bytes of ours under the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
-    /// None are known to be there.
+    /// None are known to be there: what is there is ours only where its metadata says so, or where it is the same.
     Nothing,
     /// Some were written and never verified: others may replace them.
     Unverified,

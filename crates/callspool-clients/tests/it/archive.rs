@@ -1,7 +1,7 @@
 //! What holds for every archive: the memory of all transfers together.
 
+use callspool_clients::Archive;
 use callspool_clients::archive::{PART_BYTES, PartBudget};
-use callspool_clients::{Archive, ArchiveConfig};
 use futures::poll;
 use std::pin::pin;
 use std::task::Poll;
@@ -24,7 +24,7 @@ async fn store_nobody_needs() -> Archive {
         credentials,
         sse: Sse::None,
     };
-    Archive::open(&http(), &ArchiveConfig::S3(Box::new(config))).await.expect("archive")
+    Archive::open_bucket(&http(), &config).expect("archive")
 }
 
 #[tokio::test]

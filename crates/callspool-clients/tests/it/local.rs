@@ -1,16 +1,17 @@
 //! The archive in a local folder: what is visible when, whose files are whose, and where a key may lead.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use callspool_clients::Archive;
 use callspool_clients::archive::{Held, LocalFolder, PartBudget, PutOutcome, ReadBack, Ready};
-use callspool_clients::{Archive, ArchiveConfig};
 use callspool_domain::{Code, StepFailure};
 use futures::TryStreamExt as _;
 use tempfile::TempDir;
 
-use crate::world::{audio, bytes, facts, fingerprint, http};
+use crate::world::{audio, bytes, facts, fingerprint};
 
+const ID: &str = "01FOLDER";
 const KEY: &str = "recordings/2024/03/15/CA1-JOB%20456.wav";
 
 struct Folder {
@@ -21,7 +22,7 @@ struct Folder {
 impl Folder {
     async fn new() -> Self {
         let place = tempfile::tempdir().expect("folder");
-        let archive = open(&place.path().join("archive")).await.expect("archive");
+        let archive = open(&place.path().join("archive")).await;
         Self { place, archive }
     }
 
@@ -50,8 +51,18 @@ impl Folder {
     }
 }
 
-async fn open(root: &Path) -> Result<Archive, StepFailure> {
-    Archive::open(&http(), &ArchiveConfig::Local { root: root.to_owned() }).await
+/// A first start: the ledger knows nothing of the folder.
+async fn open(root: &Path) -> Archive {
+    Archive::open_folder(root, LocalFolder::establish(root, ID).await).await
+}
+
+/// A later start.
+async fn reopen(root: &Path, id: &str) -> Archive {
+    Archive::open_folder(root, Ok(id.to_owned())).await
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).expect("there").permissions().mode() & 0o777
 }
 
 #[tokio::test]
@@ -96,6 +107,7 @@ async fn our_own_file_is_kept_replaced_or_spared_as_the_ledger_knows_it() {
     let folder = Folder::new().await;
     assert_eq!(folder.put(b"first", Held::Nothing).await, Ok(PutOutcome::Stored));
     assert_eq!(folder.put(b"first", Held::Nothing).await, Ok(PutOutcome::AlreadyOurs));
+    assert_eq!(folder.put(b"other", Held::Nothing).await, Ok(PutOutcome::Foreign));
     assert_eq!(folder.put(b"second", Held::Unverified).await, Ok(PutOutcome::Stored));
     assert_eq!(std::fs::read(folder.path()).expect("file"), b"second");
     assert_eq!(folder.put(b"third", Held::Verified).await, Ok(PutOutcome::OursDifferent));
@@ -167,9 +179,21 @@ async fn more_than_was_announced_is_refused() {
 #[tokio::test]
 async fn no_key_leads_out_of_the_folder() {
     let folder = Folder::new().await;
-    for key in
-        ["", "/etc/x", "../x", "a/../../x", "a//b", "a/./b", "a/", "a\0b", "a b", "ä", ".callspool-tmp/x", "a\\b\n"]
-    {
+    for key in [
+        "",
+        "/etc/x",
+        "../x",
+        "a/../../x",
+        "a//b",
+        "a/./b",
+        "a/",
+        "a\0b",
+        "a b",
+        "ä",
+        ".callspool-tmp/x",
+        ".callspool-archive",
+        "a\\b\n",
+    ] {
         assert_eq!(folder.ready(key, b"x").await.map(drop).expect_err(key).code, Code::ArchiveRejected, "{key:?}");
         assert_eq!(folder.archive.size(key).await.expect_err(key).code, Code::ArchiveRejected, "{key:?}");
     }
@@ -223,16 +247,95 @@ async fn a_start_removes_what_a_dead_process_left_and_spares_what_a_living_one_w
     std::fs::write(folder.root().join(".callspool-tmp/left-over"), "half a recording").expect("file");
     let growing = folder.ready(KEY, b"abc").await.expect("written");
     assert_eq!(folder.temporary_files(), 2);
-    open(&folder.root()).await.expect("second start");
+    reopen(&folder.root(), ID).await;
     assert_eq!(folder.temporary_files(), 1);
     assert_eq!(growing.publish(&audio(), Held::Nothing).await, Ok(PutOutcome::Stored));
 }
 
 #[tokio::test]
-async fn a_folder_that_can_not_be_made_is_named() {
+async fn started_while_it_is_not_mounted_nothing_is_created_and_all_fails_until_it_is_there() {
+    let folder = Folder::new().await;
+    folder.put(b"x", Held::Nothing).await.expect("stored");
+    let (root, away) = (folder.root(), folder.place.path().join("away"));
+    std::fs::rename(&root, &away).expect("unmounted");
+    for mount_point in [false, true] {
+        if mount_point {
+            std::fs::create_dir(&root).expect("mount point");
+        }
+        let folder = Folder { archive: reopen(&root, ID).await, ..Folder::new().await };
+        for failure in [
+            folder.put(b"y", Held::Nothing).await.map(drop).expect_err("put"),
+            folder.archive.fingerprint(KEY).await.map(drop).expect_err("fingerprint"),
+            folder.archive.size(KEY).await.map(drop).expect_err("size"),
+            folder.archive.read(KEY, None).await.map(drop).expect_err("read"),
+        ] {
+            assert_eq!(failure.code, Code::ArchiveUnavailable, "{failure}");
+            assert!(failure.detail.contains(&*root.to_string_lossy()) && failure.detail.contains(ID), "{failure}");
+        }
+        assert_eq!(root.exists(), mount_point);
+    }
+    assert_eq!(std::fs::read_dir(&root).expect("mount point").count(), 0);
+    let started_without = reopen(&root, ID).await;
+    std::fs::remove_dir(&root).expect("removed");
+    std::fs::rename(&away, &root).expect("mounted");
+    let folder = Folder { place: folder.place, archive: started_without };
+    assert_eq!(folder.put(b"x", Held::Nothing).await, Ok(PutOutcome::AlreadyOurs));
+    assert_eq!(folder.archive.fingerprint(KEY).await, Ok(fingerprint(b"x")));
+}
+
+#[tokio::test]
+async fn another_archive_in_its_place_is_neither_written_nor_believed() {
+    let folder = Folder::new().await;
+    let ready = folder.ready(KEY, b"x").await.expect("written");
+    std::fs::write(folder.root().join(".callspool-archive"), "01OTHER\n").expect("another marker");
+    assert_eq!(ready.publish(&audio(), Held::Nothing).await.expect_err("publish").code, Code::ArchiveUnavailable);
+    assert!(!folder.path().exists());
+    assert_eq!(folder.archive.fingerprint(KEY).await.expect_err("other").code, Code::ArchiveUnavailable);
+    // What the failure advises to somebody who means this folder.
+    std::fs::write(folder.root().join(".callspool-archive"), format!("{ID}\n")).expect("adopted");
+    assert_eq!(folder.put(b"x", Held::Nothing).await, Ok(PutOutcome::Stored));
+}
+
+#[tokio::test]
+async fn a_folder_without_its_hidden_one_is_still_the_archive() {
+    let folder = Folder::new().await;
+    std::fs::remove_dir(folder.root().join(".callspool-tmp")).expect("not in the backup");
+    assert_eq!(folder.put(b"x", Held::Nothing).await, Ok(PutOutcome::Stored));
+}
+
+#[tokio::test]
+async fn a_first_start_takes_the_id_that_is_there_and_of_two_at_once_one_gives_it() {
+    let place = tempfile::tempdir().expect("folder");
+    let root = place.path().join("new/archive");
+    let (one, two) = tokio::join!(LocalFolder::establish(&root, "01ONE"), LocalFolder::establish(&root, "01TWO"));
+    let id = one.expect("made");
+    assert!(id == "01ONE" || id == "01TWO", "{id}");
+    assert_eq!(two, Ok(id.clone()));
+    assert_eq!(LocalFolder::establish(&root, "01THREE").await, Ok(id));
+}
+
+#[tokio::test]
+async fn recordings_are_for_their_owner_alone() {
+    let folder = Folder::new().await;
+    let growing = folder.ready(KEY, b"x").await.expect("written");
+    let hidden = folder.root().join(".callspool-tmp");
+    for entry in std::fs::read_dir(&hidden).expect("folder") {
+        assert_eq!(mode(&entry.expect("entry").path()), 0o600);
+    }
+    growing.publish(&audio(), Held::Nothing).await.expect("stored");
+    assert_eq!(mode(&folder.path()), 0o600);
+    let below = folder.path();
+    for made in below.ancestors().skip(1).take_while(|made| made.starts_with(folder.root())).chain([&*hidden]) {
+        assert_eq!(mode(made), 0o700, "{}", made.display());
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_can_not_be_made_is_named_by_every_operation() {
     let place = tempfile::tempdir().expect("folder");
     std::fs::write(place.path().join("file"), "").expect("file");
-    let failure = open(&place.path().join("file/archive")).await.map(drop).expect_err("below a file");
+    let archive = open(&place.path().join("file/archive")).await;
+    let failure = archive.size(KEY).await.expect_err("below a file");
     assert!(failure.detail.contains("file/archive"), "{failure}");
 }
 
@@ -241,8 +344,7 @@ async fn the_root_may_be_reached_by_a_link() {
     let place = tempfile::tempdir().expect("folder");
     std::fs::create_dir(place.path().join("disk")).expect("folder");
     symlink(place.path().join("disk"), place.path().join("archive")).expect("link");
-    let Archive::Local(folder) = open(&place.path().join("archive")).await.expect("archive") else {
-        panic!("not local")
-    };
-    assert_eq!(LocalFolder::root(&folder), place.path().canonicalize().expect("path").join("disk"));
+    let folder = Folder { archive: open(&place.path().join("archive")).await, place };
+    assert_eq!(folder.put(b"x", Held::Nothing).await, Ok(PutOutcome::Stored));
+    assert_eq!(std::fs::read(folder.place.path().join("disk").join(KEY)).expect("file"), b"x");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use callspool_clients::archive::{
     AwsCredentials, Fingerprint, Held, ObjectFacts, PART_BYTES, PartBudget, PutOutcome, ReadBack, Ready, S3Config, Sse,
 };
-use callspool_clients::{Archive, ArchiveConfig, Http};
+use callspool_clients::{Archive, Http};
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::{Code, RecordingSid, Secret, StepFailure};
 use callspool_sandbox::S3;
@@ -79,7 +79,7 @@ pub(crate) async fn open(http: &Http, endpoint: &str, credentials: AwsCredential
         credentials,
         sse: Sse::None,
     };
-    Archive::open(http, &ArchiveConfig::S3(Box::new(config))).await
+    Archive::open_bucket(http, &config)
 }
 
 #[tokio::test]
@@ -154,8 +154,10 @@ async fn our_own_object_is_kept_replaced_or_spared_and_a_foreign_one_stays() {
             assert_eq!(bucket.put_other(&second).await, Ok(PutOutcome::Foreign), "{quirks:?}");
             assert_eq!(bucket.put(&second, Held::Verified).await, Ok(PutOutcome::OursDifferent), "{quirks:?}");
             assert!(bucket.stored() == first);
-            assert_eq!(bucket.put(&second, Held::Unverified).await, Ok(PutOutcome::Stored), "{quirks:?}");
-            assert!(bucket.stored() == second);
+            for (held, content) in [(Held::Unverified, &second), (Held::Nothing, &first)] {
+                assert_eq!(bucket.put(content, held).await, Ok(PutOutcome::Stored), "{quirks:?} {held:?}");
+                assert!(bucket.stored() == *content);
+            }
             assert_eq!(bucket.s3.open_uploads(), Vec::<String>::new());
             assert_eq!(bucket.s3.unexpected_requests(), Vec::<String>::new());
         }

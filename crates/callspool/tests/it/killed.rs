@@ -129,7 +129,8 @@ impl Scene {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             entries.map(|entry| if entry.path().is_dir() { count(&entry.path()) } else { 1 }).sum()
         }
-        count(&self.folder.path().join("archive"))
+        // One holds the folder's id.
+        count(&self.folder.path().join("archive")) - 1
     }
 
     /// Waits until the provider has let so many go.

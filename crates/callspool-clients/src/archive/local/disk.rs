@@ -1,7 +1,8 @@
 //! Folders and files on disk: found without following links, made durable, and their errors named.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use callspool_domain::{Code, StepFailure};
@@ -38,7 +39,7 @@ pub(super) fn failure(error: &io::Error, what: &str) -> StepFailure {
 pub(super) fn make_root(root: &Path) -> io::Result<()> {
     let root = std::path::absolute(root)?;
     let missing: Vec<&Path> = root.ancestors().take_while(|folder| !folder.exists()).collect();
-    fs::create_dir_all(&root)?;
+    private_folder().recursive(true).create(&root)?;
     missing.iter().filter_map(|made| made.parent()).try_for_each(|folder| File::open(folder)?.sync_all())
 }
 
@@ -60,16 +61,28 @@ pub(super) fn open_file(root: &Path, key: &str) -> io::Result<Option<File>> {
     File::open(path).map(Some)
 }
 
+/// Makes a folder below one that is there; one that is there already is fine.
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+    match private_folder().create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+/// Recordings are nobody's business but their owner's.
+fn private_folder() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    builder
+}
+
 /// Makes the folders above a key, one by one below the root, which itself must be there.
 pub(super) fn make_folders(root: &Path, key: &str) -> io::Result<()> {
     let mut path = root.to_owned();
     let Some((folders, _)) = key.rsplit_once('/') else { return Ok(()) };
     for segment in folders.split('/') {
         path.push(segment);
-        match fs::create_dir(&path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            made => made?,
-        }
+        make_folder(&path)?;
         if !fs::symlink_metadata(&path)?.is_dir() {
             return Err(in_the_way(&path));
         }

@@ -2,8 +2,9 @@
 //!
 //! While it grows it is locked, so that a starting process can tell it from what a dead one left behind.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,12 +37,19 @@ impl Temporary {
         claim: Claim,
     ) -> Result<Self, StepFailure> {
         let what = format!("beginning to write {key}");
-        let stem = folder.root.join(TEMPORARY_FOLDER).join(format!("{recording}-{}", std::process::id()));
-        let (file, path) = blocking(move || create_locked(&stem).map_err(|error| failure(&error, &what))).await?;
+        let stem = format!("{recording}-{}", std::process::id());
+        let checked = folder.clone();
+        let (file, path) = blocking(move || {
+            checked.check()?;
+            let hidden = checked.root.join(TEMPORARY_FOLDER);
+            let created = disk::make_folder(&hidden).and_then(|()| create_locked(&hidden.join(stem)));
+            created.map_err(|error| failure(&error, &what))
+        })
+        .await?;
         let mut file = tokio::fs::File::from_std(file);
         file.set_max_buf_size(BUFFER_BYTES / 2);
         let writer = BufWriter::with_capacity(BUFFER_BYTES / 2, file);
-        Ok(Self { writer, path: RemovedOnDrop(path), folder, key, _claim: claim })
+        Ok(Self { writer, path, folder, key, _claim: claim })
     }
 
     pub(in crate::archive) async fn write(&mut self, bytes: &[u8]) -> Result<(), StepFailure> {
@@ -59,6 +67,7 @@ impl Temporary {
     pub(in crate::archive) async fn publish(self, written: Fingerprint, held: Held) -> Result<PutOutcome, StepFailure> {
         let what = format!("publishing {}", self.key);
         blocking(move || {
+            self.folder.check()?;
             publish(&self.folder.root, &self.key, &self.path.0, &written, held).map_err(|error| failure(&error, &what))
         })
         .await
@@ -108,11 +117,11 @@ fn taken(root: &Path, key: &str, written: &Fingerprint, held: Held) -> io::Resul
 }
 
 /// Makes a file nobody else has, and locks it.
-fn create_locked(stem: &Path) -> io::Result<(File, PathBuf)> {
+pub(super) fn create_locked(stem: &Path) -> io::Result<(File, RemovedOnDrop)> {
     loop {
         let path = stem.with_extension(format!("{}.part", NEXT.fetch_add(1, Ordering::Relaxed)));
-        match File::create_new(&path) {
-            Ok(file) => return file.lock().map(|()| (file, path)),
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(file) => return file.lock().map(|()| (file, RemovedOnDrop(path))),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
@@ -133,7 +142,7 @@ pub(super) fn remove_leftovers(folder: &Path) -> io::Result<()> {
 
 /// A path that is removed when it is dropped; after it was renamed or removed that finds nothing.
 #[derive(Debug)]
-struct RemovedOnDrop(PathBuf);
+pub(super) struct RemovedOnDrop(pub(super) PathBuf);
 
 impl Drop for RemovedOnDrop {
     fn drop(&mut self) {
