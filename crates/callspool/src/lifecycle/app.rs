@@ -140,7 +140,8 @@ async fn folder_id(
     root: &Path,
     now: Timestamp,
 ) -> Result<Result<String, StepFailure>, callspool_store::Error> {
-    let name = format!("archive_folder {}", root.display());
+    let absolute = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    let name = format!("archive_folder {}", absolute.display());
     if let Some(known) = store.meta_get(&name).await? {
         return Ok(Ok(known));
     }

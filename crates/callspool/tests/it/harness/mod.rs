@@ -298,7 +298,7 @@ impl World {
         self.folder.path().join("archive")
     }
 
-    /// The keys of the files in the archive folder, sorted; temporary ones too.
+    /// The keys of the files in the archive folder, sorted; temporary ones too, but not the one with its id.
     pub(crate) fn archive_files(&self) -> Vec<String> {
         let root = self.archive_folder();
         let mut files = Vec::new();
@@ -313,6 +313,7 @@ impl World {
                 }
             }
         }
+        files.retain(|key| key != ".callspool-archive");
         files.sort();
         files
     }
