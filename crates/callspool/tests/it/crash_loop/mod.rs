@@ -56,10 +56,11 @@ async fn hard_lives(
 }
 
 /// Dies once at every moment, and twice in every third life.
+#[expect(clippy::print_stderr, reason = "says how much was proven to whoever asks for it (--nocapture)")]
 async fn every_death(database: Kind, archive: Place, records: Records) {
     let setup = Setup { database, archive, records, seconds: 3 };
     let Some((expected, moments)) = kind_life(setup).await else { return };
-    let once = moments.iter().map(|moment| Fate::death_at(moment));
+    let once = moments.iter().map(Fate::death_at);
     // Of the moments after a death any will do; numbers without a common pattern.
     let twice = moments.iter().enumerate().step_by(3).map(|(n, moment)| Fate::death_at(moment).and_after(n * 7 % 11));
     let blows = hard_lives(setup, once.chain(twice), After::Rise, &expected).await;

@@ -14,7 +14,6 @@ async fn held_up_everywhere(database: Kind, after: After) {
         let moments: Vec<Moment> = moments.into_iter().filter(|moment| can_be_passed(moment, database)).collect();
         let fates = moments.iter().map(Fate::pause_at);
         let blows = hard_lives(setup, fates, after, &expected).await;
-        eprintln!("{setup:?}: {after:?} at {} moments", moments.len());
         for moment in &moments {
             assert!(blows.iter().flatten().any(|blow| blow == moment), "nobody was held {moment:?}");
         }
