@@ -106,8 +106,10 @@ impl Channel {
     /// Adds a block, and returns its loudest magnitude.
     fn measure(&mut self, samples: &[i16], full_scale: u16) -> u16 {
         let frames = samples.len() as u64;
-        let peak = samples.iter().map(|sample| sample.unsigned_abs()).fold(0, u16::max);
-        let power = samples.iter().map(|sample| u64::from(u32::from(sample.unsigned_abs()).pow(2))).sum::<u64>();
+        let lowest = samples.iter().copied().fold(0, i16::min);
+        let highest = samples.iter().copied().fold(0, i16::max);
+        let peak = lowest.unsigned_abs().max(highest.unsigned_abs());
+        let power = samples.iter().map(|sample| u64::from(i32::from(*sample).pow(2).unsigned_abs())).sum::<u64>();
         self.peak = self.peak.max(peak);
         self.power += u128::from(power);
         if power < SILENT_BELOW * frames {
