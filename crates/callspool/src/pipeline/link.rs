@@ -12,6 +12,7 @@ use callspool_domain::line::{Line, append};
 use callspool_domain::step::no_match;
 use callspool_domain::{JobId, StepFailure, Subject};
 use callspool_store::{Claimed, OwedLine};
+use futures::future::join_all;
 
 use super::{Stop, fenced, report};
 use crate::lifecycle::App;
@@ -75,12 +76,9 @@ async fn tasks<'a>(app: &App, steps: &'a [Claimed]) -> Result<Vec<Task<'a>>, Ste
     Ok(tasks)
 }
 
+/// All at once, so that they share the ledger's commits.
 async fn link_built_in(app: &App, tasks: &[Task<'_>]) -> Vec<Result<(), Stop>> {
-    let mut results = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        results.push(link_one_built_in(app, task).await);
-    }
-    results
+    join_all(tasks.iter().map(|task| link_one_built_in(app, task))).await
 }
 
 async fn link_one_built_in(app: &App, task: &Task<'_>) -> Result<(), Stop> {
