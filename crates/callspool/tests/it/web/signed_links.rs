@@ -56,12 +56,12 @@ story! {
             link.replace(&expires.to_string(), &i64::MAX.to_string()),
             format!("{path}&sig={turned}"),
             format!("{path}&sig={}", sig.chars().take(10).collect::<String>()),
-            format!("{path}&sig=%00"),
         ] {
             let answer = send(&world, Method::GET, &changed, &[]).await;
             assert_eq!((answer.status, answer.code().as_str()), (403, "bad_link"), "{changed}");
         }
-        for half in [path.to_owned(), format!("{link}&expires=1"), format!("/r/{recording}?sig={sig}")] {
+        let nul = format!("{path}&sig=%00");
+        for half in [nul, path.to_owned(), format!("{link}&expires=1"), format!("/r/{recording}?sig={sig}")] {
             assert_eq!(send(&world, Method::GET, &half, &[]).await.status, 400, "{half}");
         }
         assert_eq!(send(&world, Method::GET, &link, &[]).await.status, 200, "the URL itself is good");
