@@ -3,6 +3,10 @@
 
 use std::process::ExitCode;
 
+/// Buffers of every size come and go between threads; `docs/adr/0013-jemalloc.md` has the measurement.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     callspool::cli::main()
 }
