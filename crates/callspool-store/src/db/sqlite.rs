@@ -26,6 +26,13 @@ const QUEUE: usize = 1024;
 /// More than there are statements; dynamic lists make up the rest.
 const PREPARED: usize = 256;
 
+/// SQLite's page cache, a connection: negative is KiB (<https://www.sqlite.org/pragma.html#pragma_cache_size>).
+const CACHE: i32 = -4096;
+
+/// After how many pages in the log they are moved into the database: seldom enough that a page written in many groups is
+/// moved once.
+const CHECKPOINT: i32 = 4000;
+
 const CONTROL: Statement = Statement::new("the transaction", "");
 
 /// A body on its way to a thread: run on a connection, or refused with the reason.
@@ -116,8 +123,12 @@ pub(crate) fn connect(path: &Path, options: &OpenOptions, access: OpenFlags) -> 
         connection.busy_timeout(options.busy_timeout)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        // What a savepoint would bring back needs no file: it is never read after a crash.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
         // Else a statement is planned anew whenever a bound value changes that the planner once looked at.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        connection.pragma_update(None, "cache_size", CACHE)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
         Ok(connection)
     };
