@@ -109,7 +109,7 @@ impl Channel {
         let lowest = samples.iter().copied().fold(0, i16::min);
         let highest = samples.iter().copied().fold(0, i16::max);
         let peak = lowest.unsigned_abs().max(highest.unsigned_abs());
-        let power = samples.iter().map(|sample| u64::from(i32::from(*sample).pow(2).unsigned_abs())).sum::<u64>();
+        let power = power(samples);
         self.peak = self.peak.max(peak);
         self.power += u128::from(power);
         if power < SILENT_BELOW * frames {
@@ -131,6 +131,15 @@ impl Channel {
             clipped_ratio: (self.clipped as f64 / frames) as f32,
         }
     }
+}
+
+/// The sum of the squares. Two at a time, because there is an instruction for that on most processors; two squares of
+/// 16-bit numbers fit in 32 bits.
+fn power(samples: &[i16]) -> u64 {
+    let square = |sample: i16| i32::from(sample).pow(2).unsigned_abs();
+    let (pairs, rest) = samples.as_chunks::<2>();
+    let of_pairs: u64 = pairs.iter().map(|[a, b]| u64::from(square(*a) + square(*b))).sum();
+    of_pairs + rest.iter().map(|sample| u64::from(square(*sample))).sum::<u64>()
 }
 
 /// Decibels of a power, given as a part of full scale's.
