@@ -39,6 +39,9 @@ macro_rules! clear_checksums {
     };
 }
 
+/// How much of an object is read at a time.
+const READ_BYTES: usize = 256 * 1024;
+
 pub(super) struct Store {
     files: FileSystem,
     root: PathBuf,
@@ -106,7 +109,8 @@ impl Store {
         let path = self.path(bucket, key);
         let digest = tokio::task::spawn_blocking(move || {
             let mut digest = Digest::new(CrcAlgorithm::Crc64Nvme);
-            io::copy(&mut std::fs::File::open(path)?, &mut digest)?;
+            let mut object = io::BufReader::with_capacity(READ_BYTES, std::fs::File::open(path)?);
+            io::copy(&mut object, &mut digest)?;
             Ok::<_, io::Error>(digest)
         });
         digest.await?.map(|digest| written(&digest))
