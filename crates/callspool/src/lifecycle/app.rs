@@ -16,7 +16,7 @@ use crate::config::{AccountSettings, Config};
 use crate::records::JobRecords;
 
 /// How many recordings are moved at once; each holds at least one part buffer.
-const TRANSFERS: usize = 8;
+const TRANSFERS: usize = 16;
 /// How many small provider requests run at once.
 const REQUESTS: usize = 4;
 

@@ -15,9 +15,11 @@ use callspool_domain::audio::{AudioFacts, Expected, judge};
 use callspool_domain::failure::Code;
 use callspool_domain::key::KeyFields;
 use callspool_domain::recording::{CopyState, Status};
-use callspool_domain::{RecordingSid, StepFailure};
+use callspool_domain::step::HEARTBEAT;
+use callspool_domain::{RecordingSid, StepFailure, Timestamp};
 use callspool_store::{Archived, BadMedia, Lease, RecordingRow, VerifiedBy};
 use futures::StreamExt as _;
+use tokio::join;
 
 use super::{Stop, fenced, report};
 use crate::lifecycle::{Account, App};
@@ -31,6 +33,7 @@ const UNKNOWN: &str = "unknown to the provider";
 const UNKNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) async fn run(app: &App, lease: &Lease, sid: &RecordingSid) -> Result<(), Stop> {
+    let began = app.clock.now();
     let Some(recording) = app.store.recording(sid).await? else {
         return Err(StepFailure::new(Code::StepPanicked, format!("{sid} is not in the ledger; this is a bug")).into());
     };
@@ -43,7 +46,8 @@ pub(super) async fn run(app: &App, lease: &Lease, sid: &RecordingSid) -> Result<
         return Err(StepFailure::new(Code::MediaEncrypted, detail).into());
     }
     let account = app.account(&recording.account).ok_or_else(|| unknown_account(&recording))?;
-    let step = Transfer { app, lease, recording: &recording, account };
+    let made_at = made_at(account, &recording).await;
+    let step = Transfer { app, lease, began, recording: &recording, made_at, account };
     let mut key = app.store.allocate_key(sid, step.keys(), app.clock.now()).await?;
     while let Moved::KeyTaken = step.run(&key).await? {
         tracing::warn!(recording_sid = %sid, key, "the key holds a foreign object; taking the next");
@@ -58,11 +62,26 @@ fn unknown_account(recording: &RecordingRow) -> StepFailure {
     StepFailure::new(Code::AccountUnknown, detail)
 }
 
+/// The date in the key: the recording's start, else its creation, for which the provider has to be asked, else its arrival.
+async fn made_at(account: &Account, recording: &RecordingRow) -> Timestamp {
+    if let Some(started_at) = recording.started_at {
+        return started_at;
+    }
+    let known = match account.client.recording(&recording.sid).await {
+        Ok(Some(resource)) => resource.announcement.started_at.or(resource.created_at),
+        // What this costs is a date in a name; where the provider is out, the fetch that follows says so.
+        Ok(None) | Err(_) => None,
+    };
+    known.unwrap_or(recording.announced_at)
+}
+
 /// One attempt to bring one recording over.
 struct Transfer<'a> {
     app: &'a App,
     lease: &'a Lease,
+    began: Timestamp,
     recording: &'a RecordingRow,
+    made_at: Timestamp,
     account: &'a Account,
 }
 
@@ -80,7 +99,7 @@ impl Transfer<'_> {
         let recording = self.recording;
         let settings = &self.app.config.recording;
         let fields = KeyFields {
-            at: recording.started_at.unwrap_or(recording.announced_at),
+            at: self.made_at,
             account: &recording.account,
             call: &recording.call,
             job: recording.job.as_ref(),
@@ -104,15 +123,15 @@ impl Transfer<'_> {
             Ok(audio) => audio,
             Err(failure) => return self.refuse(ready, failure).await,
         };
-        // An upload that took long must not become visible after another attempt has taken over.
-        fenced(self.app.store.extend(self.lease, self.app.clock.now()).await?)?;
+        // An upload that took long must not become visible after another attempt has taken over. One that took less than a
+        // heartbeat can't have lost its lease, which lasts for several.
+        let now = self.app.clock.now();
+        if now.since(self.began) >= HEARTBEAT {
+            fenced(self.app.store.extend(self.lease, now).await?)?;
+        }
         let written = ready.fingerprint().clone();
         match ready.publish(&audio, self.held()).await? {
-            PutOutcome::Stored | PutOutcome::AlreadyOurs => {
-                // Only from now on may anything replace what is at the key: before, it could be somebody else's.
-                self.app.store.note_written(&self.recording.sid, key).await?;
-                self.verify(key, written, audio).await
-            }
+            PutOutcome::Stored | PutOutcome::AlreadyOurs => self.verify(key, written, audio).await,
             PutOutcome::Foreign => Ok(Moved::KeyTaken),
             PutOutcome::OursDifferent => Err(StepFailure::new(
                 Code::ArchiveMismatch,
@@ -234,7 +253,13 @@ impl Transfer<'_> {
     }
 
     async fn verify(&self, key: &str, written: Fingerprint, audio: AudioFacts) -> Result<Moved, Stop> {
-        let verified_by = match self.app.archive.read_back(key, &written, self.app.config.archive.read_back).await? {
+        let (noted, read_back) = join!(
+            // Only from now on may anything replace what is at the key: before, it could be somebody else's.
+            self.app.store.note_written(&self.recording.sid, key),
+            self.app.archive.read_back(key, &written, self.app.config.archive.read_back),
+        );
+        noted?;
+        let verified_by = match read_back? {
             ReadBack::Checksum => VerifiedBy::Checksum,
             ReadBack::Read => VerifiedBy::Read,
         };
