@@ -36,7 +36,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<Served, Start
     let lock = app.store.begin_work(&node).await?;
     let address = listener.local_addr().map_err(|error| StartError::Listen(app.config.server.listen, error))?;
     let router = intake::router(Arc::clone(&app)).merge(web::router(Arc::clone(&app)));
-    let server = tokio::spawn(server::run(listener, router, app.shutdown.clone()));
+    let server = tokio::spawn(server::run(listener, router, server::HEAD, app.shutdown.clone()));
     tokio::spawn(metrics::keep(app.shutdown.clone()));
     let runner = Runner::start(Arc::clone(&app), &node);
     tracing::info!(%address, app_url = app.config.server.app_url, node, "callspool serves");

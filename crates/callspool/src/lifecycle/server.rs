@@ -17,15 +17,16 @@ use tokio_util::sync::CancellationToken;
 /// More connections wait in the system's queue; a process has 1,024 descriptors by default and needs some itself.
 const CONNECTIONS: usize = 512;
 /// How long a connection may take to send a request's head, the wait for the next request included.
-const HEAD: Duration = Duration::from_secs(20);
+pub(super) const HEAD: Duration = Duration::from_secs(20);
 /// How long to wait where the system gives out no connection, for want of descriptors.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// Answers requests until the shutdown, then lets what is open end.
-pub(super) async fn run(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+/// Answers requests until the shutdown, then lets what is open end. A connection that takes longer than `head` to send a
+/// request's head is closed.
+pub(super) async fn run(listener: TcpListener, router: Router, head: Duration, shutdown: CancellationToken) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    http.timer(TokioTimer::new()).header_read_timeout(head);
     let open = GracefulShutdown::new();
     while let Some(stream) = shutdown.run_until_cancelled(accept(&listener)).await {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
@@ -51,5 +52,44 @@ async fn accept(listener: &TcpListener) -> TcpStream {
                 tokio::time::sleep(BREATHER).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// Everything a server with little patience answers to what is sent, until it closes the connection.
+    async fn answers_to(sent: &[u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let shutdown = CancellationToken::new();
+        let router = Router::new().route("/", axum::routing::get(|| async { "here" }));
+        let server = tokio::spawn(run(listener, router, Duration::from_millis(200), shutdown.clone()));
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.write_all(sent).await.expect("sent");
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.expect("an orderly end");
+        shutdown.cancel();
+        server.await.expect("an orderly end");
+        answers
+    }
+
+    #[tokio::test]
+    async fn whoever_says_nothing_loses_his_place() {
+        assert_eq!(answers_to(b"").await, "");
+    }
+
+    #[tokio::test]
+    async fn whoever_does_not_end_his_request_loses_his_place() {
+        let answers = answers_to(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await;
+        assert!(!answers.contains("here"), "{answers}");
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_and_then_says_nothing_is_answered_and_loses_his_place() {
+        assert!(answers_to(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.ends_with("here"));
     }
 }

@@ -246,3 +246,16 @@ story! {
         world.end().await;
     }
 }
+
+story! {
+    async fn a_store_that_does_not_answer_in_time_is_a_reason_to_send_it_again(world: World) {
+        let lock = world.database.lock().await;
+        let answer = send(&world, PATH, params()).await;
+        assert_eq!(code(&answer), (503, "not_stored"));
+        drop(lock);
+        let (status, _) = send(&world, PATH, params()).await;
+        assert_eq!(status, 200);
+        world.recording(&RecordingSid::parse(RECORDING).expect("a sid")).await;
+        world.end().await;
+    }
+}

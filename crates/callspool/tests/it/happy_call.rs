@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::recording::Status;
-use callspool_sandbox::twilio::{PlaceCall, Word};
+use callspool_sandbox::twilio::{NewRecording, PlaceCall, SendCallback, Signed, Word};
 
-use crate::harness::{World, story};
+use crate::harness::{ACCOUNT, World, story};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -104,6 +104,28 @@ story! {
         world.sweep().await;
         world.advance(30 * DAY).await;
         assert!(world.twilio.deleted().is_empty(), "{} was released", placed.recording_sid);
+        world.end().await;
+    }
+}
+
+story! {
+    async fn a_callback_that_does_not_say_when_the_recording_began_is_filed_under_that_day_all_the_same(world: World) {
+        let call = world.twilio.new_call_sid();
+        let recording = NewRecording::new(world.account(), World::speech()).of_call(call.clone());
+        let recording = world.twilio.add_recording(recording);
+        world.advance(3 * DAY).await;
+        let params = [
+            ("AccountSid", ACCOUNT),
+            ("CallSid", call.as_str()),
+            ("RecordingSid", recording.as_str()),
+            ("RecordingStatus", "completed"),
+        ];
+        let params = params.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let url = world.url("/api/twilio/recording?job=J");
+        let callback = SendCallback { url, params, signed: Signed::By(world.account()) };
+        assert!(world.twilio.send_callback(&callback).await.is_accepted());
+        world.settle().await;
+        assert_eq!(world.archive_files(), [format!("recordings/2024/03/15/{call}-J.wav")]);
         world.end().await;
     }
 }

@@ -9,11 +9,13 @@ mod harness;
 
 mod airtable;
 mod archive_failures;
+mod archive_folder;
 mod callbacks;
 mod crash_loop;
 mod documents;
 mod happy_call;
 mod killed;
 mod linking;
+mod logs;
 mod s3_archive;
 mod web;

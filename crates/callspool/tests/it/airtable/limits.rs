@@ -100,6 +100,25 @@ story! {
     }
 }
 
+story! {
+    async fn a_service_that_asks_for_a_day_is_asked_again_within_minutes(world: World, table: Table) {
+        let record = table.job("J");
+        table.faults().next(Route::PatchMany, Fault::throttled(24 * 3600));
+        let placed = world.call("?job=J").await;
+        world.settle().await;
+        let asked = table.asked();
+        for _ in 0..29 {
+            world.advance(Duration::from_secs(10)).await;
+        }
+        assert_eq!(table.asked(), asked, "asked before five minutes were over");
+        for _ in 0..3 {
+            world.advance(Duration::from_secs(10)).await;
+        }
+        assert_eq!(table.history(&record), line(&world, &placed));
+        table.end(world).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_on_one_database_share_the_limit_and_the_penalty() {
     let Some(mut world) = World::prepare(Kind::Postgres).await else { return };

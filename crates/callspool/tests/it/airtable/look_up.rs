@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use callspool_domain::line::LineState;
 use callspool_domain::{CallSid, Code, RecordingSid, StepName, StepState, Subject};
+use callspool_sandbox::Fault;
 use callspool_sandbox::airtable::Route;
-use callspool_sandbox::twilio::{Call, NewRecording, Word};
+use callspool_sandbox::twilio::{Call, NewRecording, Route as TwilioRoute, Word};
 use callspool_store::RetryWhat;
 use serde_json::json;
 
@@ -249,5 +250,18 @@ story! {
         let queue = world.app().store.queue().await.expect("the store answers");
         assert_eq!(queue, [], "nothing looks for the mistyped job any more");
         world.end().await;
+    }
+}
+
+story! {
+    async fn a_provider_that_does_not_tell_the_parent_keeps_nobody_from_being_found(world: World, table: Table) {
+        world.twilio.faults().always(TwilioRoute::Call, Fault::Hang);
+        let placed = world.call("").await;
+        let record = table.add_record(&[("Job ID", "JOB7"), ("Call SID", placed.call_sid.as_str())]);
+        world.settle().await;
+        world.advance(Duration::from_secs(MINUTE + SPREAD)).await;
+        assert_eq!(table.lines_of(&record, &placed), 1);
+        world.twilio.faults().lift();
+        table.end(world).await;
     }
 }

@@ -80,6 +80,18 @@ impl Database {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
+    /// Lets nobody write callbacks until the lock is dropped.
+    pub(crate) async fn lock(&self) -> Lock {
+        if let Some(file) = self.file() {
+            file.execute_batch("BEGIN IMMEDIATE").expect("the file is free");
+            return Lock::File(file);
+        }
+        let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.expect("the server answers");
+        tokio::spawn(connection);
+        client.batch_execute("BEGIN; LOCK TABLE callbacks IN ACCESS EXCLUSIVE MODE").await.expect("the table is free");
+        Lock::Server(client)
+    }
+
     /// The SQLite file, opened; `None` on a server.
     fn file(&self) -> Option<rusqlite::Connection> {
         let file = rusqlite::Connection::open(self.url.strip_prefix("sqlite://")?).expect("the file opens");
@@ -93,6 +105,13 @@ impl Database {
             execute(&server, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
         }
     }
+}
+
+/// A transaction that keeps everybody waiting, and is rolled back when it is dropped.
+#[expect(dead_code, reason = "held for what its end does")]
+pub(crate) enum Lock {
+    File(rusqlite::Connection),
+    Server(tokio_postgres::Client),
 }
 
 async fn execute(server: &str, statement: &str) {

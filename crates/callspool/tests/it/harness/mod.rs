@@ -5,11 +5,13 @@
 mod airtable;
 mod bucket;
 mod database;
+mod folder;
 mod machine;
 pub(crate) mod process;
+mod story;
+mod waiting;
 
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -18,7 +20,7 @@ use callspool::config::{Config, Settings};
 use callspool::lifecycle::App;
 use callspool_clients::http::HttpOptions;
 use callspool_domain::clock::ManualClock;
-use callspool_domain::{AccountSid, Clock, JobId, Lane, RecordingSid, StepName, StepState, Subject, Timestamp};
+use callspool_domain::{AccountSid, Clock, JobId, RecordingSid, StepName, Subject, Timestamp};
 use callspool_sandbox::twilio::{Audio, PlaceCall, PlacedCall};
 use callspool_sandbox::{Twilio, TwilioOptions};
 use callspool_store::{OpenOptions, RecordingRow, Role, StepRow};
@@ -29,49 +31,12 @@ pub(crate) use airtable::{LimitedTable, Table};
 pub(crate) use bucket::Bucket;
 pub(crate) use database::{Database, Kind};
 pub(crate) use machine::{Boot, Machine};
+pub(crate) use story::story;
 
 /// The account of every story.
 pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000001";
 /// Its token.
 pub(crate) const TOKEN: &str = "the-auth-token-of-the-story";
-/// How long a story waits for something before it fails; nothing takes this long.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Runs a story on each database: `story! { async fn name(world: World) { … } }`, with settings that differ from the
-/// defaults as `story! { with ["NAME" = "text"] async fn … }`. A second argument (`table: Table`, `bucket: Bucket`) is
-/// another stand-in, which callspool is configured for.
-macro_rules! story {
-    (async fn $name:ident($world:ident: World $(, $other:ident: $Other:ident)?) $body:block) => {
-        story! { with [] async fn $name($world: World $(, $other: $Other)?) $body }
-    };
-    (
-        with [$($setting:literal = $text:literal),*]
-        async fn $name:ident($world:ident: World $(, $other:ident: $Other:ident)?) $body:block
-    ) => {
-        mod $name {
-            use super::*;
-
-            async fn story(kind: crate::harness::Kind) {
-                let Some(mut $world) = World::prepare(kind).await else { return };
-                $(let $other = $Other::beside(&mut $world).await;)?
-                $($world.set($setting, $text);)*
-                $world.boot().await;
-                $body
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_sqlite() {
-                story(crate::harness::Kind::Sqlite).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_postgres() {
-                story(crate::harness::Kind::Postgres).await;
-            }
-        }
-    };
-}
-pub(crate) use story;
 
 /// Time-outs are real time, whatever the clock shows: so long that a busy machine is not taken for a silent service.
 fn patient() -> HttpOptions {
@@ -291,80 +256,6 @@ impl World {
     pub(crate) async fn history(&self, job: &str) -> String {
         let job = JobId::parse(job).expect("job id");
         self.app().store.job(&job).await.expect("the store answers").map(|job| job.history).unwrap_or_default()
-    }
-
-    /// Where the local archive is.
-    pub(crate) fn archive_folder(&self) -> PathBuf {
-        self.folder.path().join("archive")
-    }
-
-    /// The keys of the files in the archive folder, sorted; temporary ones too, but not the one with its id.
-    pub(crate) fn archive_files(&self) -> Vec<String> {
-        let root = self.archive_folder();
-        let mut files = Vec::new();
-        let mut folders = vec![root.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(&folder).into_iter().flatten() {
-                let path = entry.expect("an entry").path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    files.push(path.strip_prefix(&root).expect("below the root").display().to_string());
-                }
-            }
-        }
-        files.retain(|key| key != ".callspool-archive");
-        files.sort();
-        files
-    }
-
-    /// Waits until no step runs and none is due at the present time of the clock.
-    pub(crate) async fn settle(&self) {
-        self.eventually("the queue to be idle", async || {
-            let changed = self.app().store.steps_changed();
-            let now = self.clock.now();
-            let mut busy = false;
-            for lane in Lane::ALL {
-                // A step that is to probe a service is due too, before anybody has said so in its row.
-                let due = self.app().store.next_due(*lane).await.expect("the store answers");
-                busy |= due.is_some_and(|due| due <= now);
-            }
-            let counts = self.app().store.queue().await.expect("the store answers");
-            busy |= counts.iter().any(|count| count.state == StepState::Running);
-            // This is no snapshot: what was due and began to run is seen running, and any other move is told.
-            !busy && !changed.has_changed().unwrap_or(true)
-        })
-        .await;
-    }
-
-    /// Waits until no call is due for planning.
-    pub(crate) async fn sweep(&self) {
-        while self.app().store.sweep(self.clock.now(), 100).await.expect("the store answers") > 0 {}
-    }
-
-    /// Turns the clock and waits until everything that became due has run.
-    pub(crate) async fn advance(&self, by: Duration) {
-        self.clock.advance(by);
-        self.settle().await;
-    }
-
-    /// Waits until something holds, looking whenever a step has changed.
-    pub(crate) async fn eventually(&self, what: &str, holds: impl AsyncFn() -> bool) {
-        let mut changed = self.app().store.steps_changed();
-        let wait = async {
-            loop {
-                changed.mark_unchanged();
-                if holds().await {
-                    return;
-                }
-                // A hint may be lost between nodes; the look is cheap.
-                drop(tokio::time::timeout(Duration::from_millis(50), changed.changed()).await);
-            }
-        };
-        if tokio::time::timeout(PATIENCE, wait).await.is_err() {
-            let queue = self.app().store.queue().await;
-            panic!("waited in vain for {what}; the queue: {queue:#?}");
-        }
     }
 
     /// Ends the story: stops callspool and fails where the stand-ins saw what the real ones would refuse.

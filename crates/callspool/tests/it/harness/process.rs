@@ -1,6 +1,8 @@
 //! The real program as a process of its own, to be killed.
 
+use std::fs::File;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -23,17 +25,29 @@ impl Program {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// Starts it and waits until it answers.
+    /// Starts it and waits until it answers; errors alone are logged, to where the test's own go.
     pub(crate) async fn start(&self) -> Process {
-        let child = Command::new(env!("CARGO_BIN_EXE_callspool"))
+        self.spawn(self.command().env("CALLSPOOL_LOG_LEVEL", "error")).await
+    }
+
+    /// The same with its log in a file, at the level of the settings.
+    pub(crate) async fn start_with_log(&self, log: &Path) -> Process {
+        self.spawn(self.command().stderr(File::create(log).expect("a file"))).await
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callspool"));
+        command
             .arg("serve")
             .env_clear()
             .envs(self.settings.iter().map(|(name, text)| (name, text)))
             .env("CALLSPOOL_LISTEN", format!("127.0.0.1:{}", self.port))
-            .env("CALLSPOOL_LOG_LEVEL", "error")
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("the program starts");
+            .stdin(Stdio::null());
+        command
+    }
+
+    async fn spawn(&self, command: &mut Command) -> Process {
+        let child = command.spawn().expect("the program starts");
         let process = Process(child);
         let health = self.url("/healthz");
         let up = async {

@@ -75,6 +75,7 @@ story! {
             ("?stauts=archived", "stauts"),
             ("?status=gone", "status"),
             ("?call_sid=CA1", "call_sid"),
+            ("?job_id=J%00B", "job_id"),
             ("?since=soon", "since"),
             ("?limit=201", "limit"),
             ("?limit=1&limit=2", "limit"),

@@ -1,0 +1,87 @@
+//! The folder of the archive is away: a disk that is not mounted leaves an empty folder at its place, and nothing of ours
+//! may come to lie in that.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use callspool_domain::recording::Status;
+use callspool_domain::{Code, RecordingSid, StepName, StepState, Subject};
+
+use crate::harness::{World, story};
+
+/// Longer than any back-off of an outage.
+const LATER: Duration = Duration::from_secs(90);
+
+/// Where the folder is while it is away.
+fn elsewhere(world: &World) -> PathBuf {
+    world.folder.path().join("elsewhere")
+}
+
+/// Takes the folder away and leaves an empty one, as the end of a mount does.
+fn unmount(world: &World) {
+    fs::rename(world.archive_folder(), elsewhere(world)).expect("moved away");
+    fs::create_dir(world.archive_folder()).expect("an empty folder");
+}
+
+fn mount(world: &World) {
+    fs::remove_dir(world.archive_folder()).expect("still empty");
+    fs::rename(elsewhere(world), world.archive_folder()).expect("moved back");
+}
+
+async fn assert_waits_for_the_folder(world: &World, recording: &RecordingSid) {
+    let step = world.step(StepName::Archive, Subject::Recording(recording.clone())).await;
+    assert_eq!((step.state, step.code), (StepState::Waiting, Some(Code::ArchiveUnavailable)), "{:?}", step.detail);
+}
+
+story! {
+    async fn nothing_is_written_into_the_empty_folder_of_a_disk_that_is_away(world: World) {
+        world.call("?job=J").await;
+        world.settle().await;
+        unmount(&world);
+        let placed = world.call("?job=J").await;
+        world.settle().await;
+        assert_waits_for_the_folder(&world, &placed.recording_sid).await;
+        world.advance(LATER).await;
+        assert_waits_for_the_folder(&world, &placed.recording_sid).await;
+        mount(&world);
+        world.advance(LATER).await;
+        assert_eq!(world.recording(&placed.recording_sid).await.status, Status::Archived);
+        assert_eq!(world.archive_files().len(), 2);
+        world.end().await;
+    }
+}
+
+story! {
+    async fn a_disk_that_is_away_at_the_start_is_waited_for_and_needs_no_restart(world: World) {
+        let mut world = world;
+        world.call("?job=J").await;
+        world.settle().await;
+        world.stop().await;
+        unmount(&world);
+        world.boot().await;
+        let placed = world.call("?job=J").await;
+        world.settle().await;
+        assert_waits_for_the_folder(&world, &placed.recording_sid).await;
+        mount(&world);
+        world.advance(LATER).await;
+        assert_eq!(world.recording(&placed.recording_sid).await.status, Status::Archived);
+        world.end().await;
+    }
+}
+
+story! {
+    async fn the_folder_of_another_archive_is_not_taken_for_ours(world: World) {
+        let first = world.call("?job=J").await;
+        world.settle().await;
+        fs::rename(world.archive_folder(), elsewhere(&world)).expect("moved away");
+        fs::create_dir(world.archive_folder()).expect("a folder");
+        fs::write(world.archive_folder().join(".callspool-archive"), "01ARZ3NDEKTSV4RRFFQ69G5FAV\n").expect("another id");
+        let second = world.call("?job=J").await;
+        world.settle().await;
+        assert_waits_for_the_folder(&world, &second.recording_sid).await;
+        assert_eq!(world.recording(&first.recording_sid).await.status, Status::Archived);
+        assert_eq!(world.archive_files(), Vec::<String>::new(), "nothing was written into it");
+        world.end().await;
+    }
+}
