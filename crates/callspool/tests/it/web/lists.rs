@@ -76,6 +76,7 @@ story! {
             ("?status=gone", "status"),
             ("?call_sid=CA1", "call_sid"),
             ("?job_id=J%00B", "job_id"),
+            ("?provider_status=completed%00", "provider_status"),
             ("?since=soon", "since"),
             ("?limit=201", "limit"),
             ("?limit=1&limit=2", "limit"),
