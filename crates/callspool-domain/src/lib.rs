@@ -4,6 +4,7 @@
 //! program decides, it decides here, so that it can be proven by tests that wait for nothing.
 
 pub mod audio;
+pub mod call;
 pub mod clock;
 pub mod failure;
 pub mod gate;

@@ -7,6 +7,14 @@ use crate::db::{Row, Tx, params, statements};
 use crate::ties::TiedBy;
 use crate::{Result, Store};
 
+macro_rules! call_columns {
+    () => {
+        "SELECT call_sid, account_sid, parent_sid, job_id, tied_by, source, duration_seconds, created_at, \
+         status, direction, from_number, to_number FROM calls"
+    };
+}
+pub(crate) use call_columns;
+
 statements! {
     // On PostgreSQL this locks the row too, where it is there already.
     KNOW: "calls" = "INSERT INTO calls (call_sid, account_sid, source, duration_seconds, created_at, plan_due_at) \
@@ -17,8 +25,7 @@ statements! {
     LOCK: "calls" = "SELECT call_sid FROM calls WHERE call_sid = $1 FOR UPDATE";
     OF_RECORDING: "recordings" = "SELECT call_sid FROM recordings WHERE recording_sid = $1";
     NOTE_PARENT: "calls" = "UPDATE calls SET parent_sid = $2 WHERE call_sid = $1 AND parent_sid IS NULL";
-    GET: "calls" = "SELECT call_sid, account_sid, parent_sid, job_id, tied_by, source, duration_seconds, created_at \
-        FROM calls WHERE call_sid = $1";
+    GET: "calls" = concat!(call_columns!(), " WHERE call_sid = $1");
 }
 
 /// A call as it is stored.
@@ -40,6 +47,14 @@ pub struct CallRow {
     pub duration_seconds: Option<u64>,
     /// When it became known.
     pub created_at: Timestamp,
+    /// The provider's word for its state, once an event told.
+    pub status: Option<String>,
+    /// `inbound`, `outbound-api` or `outbound-dial`, as it came.
+    pub direction: Option<String>,
+    /// Who called, as it came.
+    pub from: Option<String>,
+    /// Who was called, as it came.
+    pub to: Option<String>,
 }
 
 impl Store {
@@ -124,5 +139,9 @@ pub(crate) fn read_call(row: &Row<'_>) -> Result<CallRow> {
         source: row.get::<Option<Source>>(5)?.unwrap_or_default(),
         duration_seconds: row.get(6)?,
         created_at: row.get(7)?,
+        status: row.get(8)?,
+        direction: row.get(9)?,
+        from: row.get(10)?,
+        to: row.get(11)?,
     })
 }

@@ -8,8 +8,8 @@ use crate::events::EventFilter;
 use crate::lists::{self, CallCursor, CallFilter, JobCursor, RecordingCursor, RecordingFilter};
 use crate::steps::{claim, close, fail, finish, queue, retry, services, sweep};
 use crate::{
-    accept, archive_keys, calls, counters, events, facts, intake, jobs, limits, lines, meta, planning, postman,
-    recordings, store, ties, tokens,
+    accept, archive_keys, call_events, calls, counters, events, facts, intake, jobs, limits, lines, meta, planning,
+    postman, recordings, store, ties, tokens,
 };
 
 /// The text as SQLite is sent it.
@@ -22,6 +22,7 @@ pub fn statements() -> Vec<String> {
     let fixed = [
         accept::STATEMENTS,
         archive_keys::STATEMENTS,
+        call_events::STATEMENTS,
         calls::STATEMENTS,
         counters::STATEMENTS,
         events::STATEMENTS,

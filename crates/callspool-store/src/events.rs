@@ -28,6 +28,7 @@ pub mod kind {
     pub const RECORDING_STATUS: &str = "recording_status";
     pub const RECORDING_SETTLED: &str = "recording_settled";
     pub const RECORDING_MOVED: &str = "recording_moved";
+    pub const CALL_STATUS: &str = "call_status";
     pub const CALL_TIED: &str = "call_tied";
     pub const JOB_FOUND: &str = "job_found";
     pub const ARCHIVE_VERIFIED: &str = "archive_verified";

@@ -6,6 +6,7 @@
 
 mod accept;
 mod archive_keys;
+mod call_events;
 mod calls;
 #[doc(hidden)]
 pub mod catalogue;
@@ -30,6 +31,7 @@ mod ties;
 mod tokens;
 
 pub use accept::Accepted;
+pub use call_events::CallEvent;
 pub use calls::CallRow;
 pub use counters::Stats;
 pub use db::probe::{CommitMoment, CommitProbe};

@@ -3,7 +3,7 @@
 use callspool_domain::recording::Status;
 use callspool_domain::{AccountSid, CallSid, JobId, RecordingSid, Timestamp};
 
-use crate::calls::{CallRow, read_call};
+use crate::calls::{CallRow, call_columns, read_call};
 use crate::db::{Statement, Value};
 use crate::jobs::{JobRow, read_job};
 use crate::recordings::{RecordingRow, read_recording, recording_columns};
@@ -173,9 +173,7 @@ pub(crate) fn calls_query<'v>(
     after: Option<&'v CallCursor>,
     limit: u32,
 ) -> (Statement, Vec<Value<'v>>) {
-    let mut query = Query::new(
-        "SELECT call_sid, account_sid, parent_sid, job_id, tied_by, source, duration_seconds, created_at FROM calls",
-    );
+    let mut query = Query::new(call_columns!());
     if let Some(job) = &filter.job {
         query.narrow("job_id = ?", [job.into()]);
     }

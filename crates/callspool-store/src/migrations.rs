@@ -13,7 +13,10 @@ struct Migration {
     text: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration { version: 1, text: include_str!("schema/0001_first.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, text: include_str!("schema/0001_first.sql") },
+    Migration { version: 2, text: include_str!("schema/0002_call_events.sql") },
+];
 
 const LOCK: Statement = Statement::new("schema_migrations", "SELECT pg_advisory_xact_lock(7106820341)::text");
 const KNOW_MIGRATIONS: Statement = Statement::new(

@@ -9,17 +9,19 @@ mod recording;
 mod records;
 mod server;
 pub(crate) mod settings;
+mod voice;
 
 use std::path::{Path, PathBuf};
 
 use callspool_domain::Policy;
 
 pub use archive::ArchiveSettings;
-pub use provider::AccountSettings;
+pub use provider::{AccountSettings, WebhookKey};
 pub use recording::RecordingSettings;
 pub use records::{AirtableSettings, RecordsSettings};
 pub use server::ServerSettings;
 pub use settings::{LATER, SETTINGS, Setting, Settings};
+pub use voice::{Party, Then, VoiceRule, VoiceSettings};
 
 /// Where the file is looked for, in this order, unless `--config` names it.
 pub const FILES: [&str; 2] = ["callspool.toml", "/etc/callspool.toml"];
@@ -31,12 +33,16 @@ pub struct Config {
     pub server: ServerSettings,
     /// The accounts whose recordings we keep.
     pub accounts: Vec<AccountSettings>,
+    /// The keys shared with the provider that may sign instead of an account's token.
+    pub webhook_keys: Vec<WebhookKey>,
     /// Where the recordings go.
     pub archive: ArchiveSettings,
     /// Where the jobs are.
     pub records: RecordsSettings,
     /// In which form, under which key, and for how long the provider keeps them.
     pub recording: RecordingSettings,
+    /// What callers hear, and how their calls are recorded.
+    pub voice: VoiceSettings,
     /// Remarks for the log at start: what is not configured, or set but of no effect yet.
     pub remarks: Vec<String>,
 }
@@ -57,9 +63,11 @@ impl Config {
     pub fn read(mut settings: Settings) -> Result<Self, Problems> {
         let server = ServerSettings::read(&mut settings);
         let accounts = AccountSettings::read_all(&mut settings);
+        let webhook_keys = WebhookKey::read_all(&mut settings);
         let archive = ArchiveSettings::read(&mut settings);
         let records = RecordsSettings::read(&mut settings);
         let recording = RecordingSettings::read(&mut settings);
+        let voice = VoiceSettings::read(&mut settings);
         let mut remarks = settings.later_remarks();
         if accounts.iter().all(|account| account.tokens.is_empty()) {
             remarks.push(
@@ -72,7 +80,7 @@ impl Config {
         if recording.delete_after.is_none() {
             remarks.push("the provider's copies are kept (TWILIO_DELETE_AFTER is never; 24h is recommended)".into());
         }
-        settings.into_result(Self { server, accounts, archive, records, recording, remarks })
+        settings.into_result(Self { server, accounts, webhook_keys, archive, records, recording, voice, remarks })
     }
 
     /// What the plan and the gate need of it.

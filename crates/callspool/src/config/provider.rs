@@ -50,6 +50,34 @@ impl AccountSettings {
     }
 }
 
+/// A key of Twilio's Webhook Settings, shared with us to sign requests
+/// (<https://www.twilio.com/docs/usage/webhooks/webhook-settings>).
+#[derive(Debug, Clone)]
+pub struct WebhookKey {
+    /// What a request names it by.
+    pub id: String,
+    /// Its secret.
+    pub secret: Secret,
+}
+
+impl WebhookKey {
+    pub(super) fn read_all(settings: &mut Settings) -> Vec<Self> {
+        let list = settings.text("TWILIO_WEBHOOK_KEYS").unwrap_or_default();
+        let mut keys: Vec<Self> = Vec::new();
+        for pair in list.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=').map(|(id, secret)| (id.trim(), secret.trim())) {
+                Some((id, secret)) if !id.is_empty() && !secret.is_empty() && keys.iter().all(|key| key.id != id) => {
+                    keys.push(Self { id: id.to_owned(), secret: Secret::new(secret) });
+                }
+                _ => {
+                    settings.problem("TWILIO_WEBHOOK_KEYS", "must be id=secret pairs with commas between, each id once")
+                }
+            }
+        }
+        keys
+    }
+}
+
 fn read_tokens(settings: &Settings) -> Vec<Secret> {
     let list = settings.text("TWILIO_AUTH_TOKEN").unwrap_or_default();
     list.split(',').map(str::trim).filter(|token| !token.is_empty()).map(Secret::new).collect()

@@ -9,6 +9,7 @@ use std::time::Duration;
 use callspool_domain::Secret;
 
 use super::Problems;
+use super::voice::VoiceTable;
 
 /// One setting's name in the environment; in the file it is the same in lower case.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +55,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("TWILIO_AUTH_TOKEN"),
     setting("TWILIO_API_KEY_SID"),
     setting("TWILIO_API_KEY_SECRET"),
+    setting("TWILIO_WEBHOOK_KEYS"),
     setting("TWILIO_API_URL"),
     setting("TWILIO_DELETE_AFTER"),
     setting("RELEASE_WITHOUT_JOB"),
@@ -68,6 +70,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("AIRTABLE_RPS"),
     setting("RECORDING_FORMAT"),
     setting("RECORDING_CHANNELS"),
+    setting("RECORDING_TRIM"),
+    setting("RECORDING_CALLBACK_RETRY"),
     setting("RECORDING_KEY"),
     setting("RECORDING_LINK"),
     setting("RECORDING_LINK_TTL"),
@@ -75,13 +79,10 @@ pub const SETTINGS: &[Setting] = &[
 
 /// Settings of the interface whose behaviour is not built yet: named at start, so that nobody relies on them unknowingly.
 pub const LATER: &[&str] = &[
-    "TWILIO_WEBHOOK_KEYS",
     "TWILIO_EXTERNAL_STORAGE_URL",
     "RECONCILE_EVERY",
     "RECONCILE_WINDOW",
-    "RECORDING_TRIM",
     "RECORDING_MAX",
-    "RECORDING_CALLBACK_RETRY",
     "RECORDING_RETENTION_DAYS",
     "RECORDING_PUBLIC_URL",
     "ALERT_WEBHOOK_URL",
@@ -95,6 +96,7 @@ const EMPTY_MEANS_UNUSED: [&str; 2] = ["AIRTABLE_CALL_FIELD", "AIRTABLE_URL_FIEL
 #[derive(Debug, Default)]
 pub struct Settings {
     texts: BTreeMap<String, String>,
+    voice: Vec<VoiceTable>,
     later: Vec<String>,
     problems: Vec<String>,
 }
@@ -111,8 +113,7 @@ impl Settings {
         Self::over_file(&text, |name| std::env::var(name).ok())
     }
 
-    /// The file's text with pairs in place of the environment.
-    #[cfg(test)]
+    /// The file's text with pairs in place of the environment; for programs that configure callspool themselves.
     pub fn merge(file: &str, environment: &[(&str, &str)]) -> Result<Self, Problems> {
         Self::over_file(file, |name| {
             environment.iter().find(|(key, _)| *key == name).map(|(_, text)| (*text).to_owned())
@@ -146,6 +147,13 @@ impl Settings {
         let table: toml::Table = file.parse().map_err(|error| Problems(vec![not_toml(file, &error)]))?;
         let mut settings = Self::default();
         for (key, value) in table {
+            if key == "voice" {
+                match value.try_into() {
+                    Ok(voice) => settings.voice = voice,
+                    Err(error) => settings.problem("[[voice]]", format!("can't be read: {}", error.message())),
+                }
+                continue;
+            }
             let name = key.to_uppercase();
             let known = key == key.to_lowercase() && names().any(|known| known == name);
             let text = match value {
@@ -185,6 +193,11 @@ impl Settings {
     /// The text of a setting for which empty means "not used".
     pub fn text_or(&self, name: &str, default: &str) -> String {
         self.texts.get(name).cloned().unwrap_or_else(|| default.to_owned())
+    }
+
+    /// The `[[voice]]` tables of the file.
+    pub(super) fn voice(&self) -> Vec<VoiceTable> {
+        self.voice.clone()
     }
 
     /// A secret text.

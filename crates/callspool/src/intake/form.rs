@@ -12,6 +12,9 @@ pub enum FormError {
     /// A name or value is not UTF-8.
     #[error("the body is not UTF-8")]
     NotUtf8,
+    /// The body is neither a form nor a JSON object.
+    #[error("the body is neither a form nor a JSON object")]
+    NotAnObject,
     /// A name or value holds a NUL byte.
     #[error("{0} holds a NUL byte")]
     Nul(String),
@@ -48,15 +51,8 @@ impl Form {
     /// The pairs as text; refuses what is not UTF-8 and NUL bytes anywhere.
     pub fn text(&self) -> Result<Fields, FormError> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| FormError::NotUtf8);
-        let mut fields = Vec::with_capacity(self.0.len());
-        for (name, value) in &self.0 {
-            let (name, value) = (text(name)?, text(value)?);
-            if name.contains('\0') || value.contains('\0') {
-                return Err(FormError::Nul(name.replace('\0', "")));
-            }
-            fields.push((name, value));
-        }
-        Ok(Fields(fields))
+        let fields: Result<Vec<_>, _> = self.0.iter().map(|(name, value)| Ok((text(name)?, text(value)?))).collect();
+        Fields::new(fields?)
     }
 }
 
@@ -70,6 +66,14 @@ fn decode_half(half: &[u8]) -> Vec<u8> {
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
+    /// Takes the pairs; refuses NUL bytes anywhere.
+    pub fn new(pairs: Vec<(String, String)>) -> Result<Self, FormError> {
+        match pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            Some((name, _)) => Err(FormError::Nul(name.replace('\0', ""))),
+            None => Ok(Self(pairs)),
+        }
+    }
+
     /// The value of a single field; an empty one counts as absent. The same value twice is one value.
     pub fn get(&self, name: &str) -> Result<Option<&str>, FormError> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());

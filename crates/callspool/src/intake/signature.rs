@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use callspool_domain::Secret;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -24,11 +24,21 @@ pub enum Body<'a> {
     Raw(&'a [u8]),
 }
 
-/// Whether `signature` is that of this request under one of the tokens.
+/// The hash of a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// HMAC-SHA1: the Auth Token's only one.
+    Sha1,
+    /// HMAC-SHA256, which a shared key may have
+    /// (<https://www.twilio.com/docs/usage/webhooks/webhook-settings>).
+    Sha256,
+}
+
+/// Whether `signature` is that of this request under one of the secrets.
 ///
 /// `url` is the URL as the provider was given it, without the fragment. As the SDKs do, it is tried with the port left out
 /// and with the port written, and with `'` in the query as it is and as `%27`.
-pub fn is_genuine(signature: &str, url: &str, body: Body<'_>, tokens: &[Secret]) -> bool {
+pub fn is_genuine(signature: &str, url: &str, body: Body<'_>, algorithm: Algorithm, secrets: &[Secret]) -> bool {
     if let Body::Raw(bytes) = body
         && !has_hash_of(url, bytes)
     {
@@ -37,17 +47,24 @@ pub fn is_genuine(signature: &str, url: &str, body: Body<'_>, tokens: &[Secret])
     let suffix = if let Body::Form(form) = body { signed_pairs(form) } else { Vec::new() };
     let mut genuine = false;
     for url in variants(url) {
-        for token in tokens {
-            let expected = sign(token, &url, &suffix);
+        for secret in secrets {
+            let expected = sign(algorithm, secret, &url, &suffix);
             genuine |= bool::from(expected.as_bytes().ct_eq(signature.as_bytes()));
         }
     }
     genuine
 }
 
+fn sign(algorithm: Algorithm, secret: &Secret, url: &str, suffix: &[u8]) -> String {
+    match algorithm {
+        Algorithm::Sha1 => sign_with::<Hmac<Sha1>>(secret, url, suffix),
+        Algorithm::Sha256 => sign_with::<Hmac<Sha256>>(secret, url, suffix),
+    }
+}
+
 #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-fn sign(token: &Secret, url: &str, suffix: &[u8]) -> String {
-    let mut mac = Hmac::<Sha1>::new_from_slice(token.expose().as_bytes()).expect("HMAC takes keys of any length");
+fn sign_with<H: Mac + KeyInit>(secret: &Secret, url: &str, suffix: &[u8]) -> String {
+    let mut mac = <H as KeyInit>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of any length");
     mac.update(url.as_bytes());
     mac.update(suffix);
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
@@ -118,11 +135,11 @@ mod tests {
 
     fn form_passes(url: &str, body: &str, signature: &str) -> bool {
         let form = Form::decode(body.as_bytes());
-        is_genuine(signature, url, Body::Form(&form), &[Secret::new("12345")])
+        is_genuine(signature, url, Body::Form(&form), Algorithm::Sha1, &[Secret::new("12345")])
     }
 
     fn raw_passes(url: &str, body: &str, signature: &str) -> bool {
-        is_genuine(signature, url, Body::Raw(body.as_bytes()), &[Secret::new("12345")])
+        is_genuine(signature, url, Body::Raw(body.as_bytes()), Algorithm::Sha1, &[Secret::new("12345")])
     }
 
     #[track_caller]
@@ -204,7 +221,7 @@ mod tests {
         let form = Form::decode(P.as_bytes());
         let genuine = |signature: &str, tokens: &[&str]| {
             let tokens: Vec<Secret> = tokens.iter().map(|token| Secret::new(*token)).collect();
-            is_genuine(signature, U, Body::Form(&form), &tokens)
+            is_genuine(signature, U, Body::Form(&form), Algorithm::Sha1, &tokens)
         };
         assert!(genuine("RSOYDt4T1cUTdK1PDd93/VVr8B8=", &["next", "12345"]));
         assert!(!genuine("RSOYDt4T1cUTdK1PDd93/VVr8B8=", &["next"]));

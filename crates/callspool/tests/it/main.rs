@@ -19,3 +19,4 @@ mod linking;
 mod logs;
 mod s3_archive;
 mod web;
+mod webhooks;

@@ -36,6 +36,14 @@ pub(super) struct Call {
     duration_seconds: Option<u64>,
     /// When it became known.
     created_at: String,
+    /// The provider's word for its state.
+    provider_status: Option<String>,
+    /// `inbound`, `outbound-api` or `outbound-dial`.
+    direction: Option<String>,
+    /// Who called.
+    from: Option<String>,
+    /// Who was called.
+    to: Option<String>,
 }
 
 impl From<CallRow> for Call {
@@ -54,6 +62,10 @@ impl From<CallRow> for Call {
             source: row.source.as_str().to_owned(),
             duration_seconds: row.duration_seconds,
             created_at: row.created_at.rfc3339(),
+            provider_status: row.status,
+            direction: row.direction,
+            from: row.from,
+            to: row.to,
         }
     }
 }

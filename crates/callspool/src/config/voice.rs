@@ -1,0 +1,229 @@
+//! What callers hear: the rules of `[[voice]]`, by called number or assistant, and how their calls are recorded.
+
+use serde::Deserialize;
+use url::Url;
+
+use super::Settings;
+
+/// Everything about answering calls.
+#[derive(Debug, Clone)]
+pub struct VoiceSettings {
+    /// The rules, in the order of the file.
+    pub rules: Vec<VoiceRule>,
+    /// `RECORDING_TRIM`.
+    pub trim: &'static str,
+    /// Whether callback URLs ask for retries.
+    pub callback_retry: bool,
+}
+
+/// What to do with the calls of one number or assistant, or with all others.
+#[derive(Debug, Clone)]
+pub struct VoiceRule {
+    /// The called number.
+    pub number: Option<String>,
+    /// `?assistant=` of the voice webhook.
+    pub assistant: Option<String>,
+    /// What comes after the start of the recording.
+    pub then: Then,
+    /// Which side is recorded, in Twilio's word; `None` records nothing.
+    pub track: Option<&'static str>,
+}
+
+/// What comes after the start of the recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// A media stream to this address (`wss`).
+    Stream(Url),
+    /// A call to this party.
+    Dial(Party),
+    /// The TwiML at this address.
+    Redirect(Url),
+    /// A spoken text.
+    Say(String),
+}
+
+/// Whom to call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Party {
+    /// A telephone number.
+    Number(String),
+    /// A SIP address, `sip:` included.
+    Sip(String),
+    /// A client of Twilio's, by its name.
+    Client(String),
+}
+
+impl Party {
+    /// The noun inside `<Dial>` (<https://www.twilio.com/docs/voice/twiml/dial#nouns>).
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Number(_) => "Number",
+            Self::Sip(_) => "Sip",
+            Self::Client(_) => "Client",
+        }
+    }
+
+    /// What the noun holds.
+    pub fn address(&self) -> &str {
+        let (Self::Number(address) | Self::Sip(address) | Self::Client(address)) = self;
+        address
+    }
+}
+
+impl VoiceSettings {
+    pub(super) fn read(settings: &mut Settings) -> Self {
+        let rules = settings.voice().iter().filter_map(|table| table.rule(settings)).collect();
+        let trim = match settings.text_or("RECORDING_TRIM", "do-not-trim").as_str() {
+            "do-not-trim" => "do-not-trim",
+            "trim-silence" => "trim-silence",
+            _ => {
+                settings.problem("RECORDING_TRIM", "must be do-not-trim or trim-silence");
+                "do-not-trim"
+            }
+        };
+        Self { rules, trim, callback_retry: settings.truth("RECORDING_CALLBACK_RETRY", true) }
+    }
+
+    /// The rule for a call: that of its assistant, else of the called number, else the one that names neither.
+    pub fn rule_for(&self, number: Option<&str>, assistant: Option<&str>) -> Option<&VoiceRule> {
+        let of_assistant =
+            || self.rules.iter().find(|rule| rule.assistant.is_some() && rule.assistant.as_deref() == assistant);
+        let of_number = || self.rules.iter().find(|rule| rule.number.is_some() && rule.number.as_deref() == number);
+        let of_all = || self.rules.iter().find(|rule| rule.number.is_none() && rule.assistant.is_none());
+        of_assistant().or_else(of_number).or_else(of_all)
+    }
+}
+
+/// One `[[voice]]` as it is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VoiceTable {
+    number: Option<String>,
+    assistant: Option<String>,
+    then: String,
+    #[serde(default)]
+    recording: RecordingTable,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RecordingTable {
+    enabled: bool,
+    record_user_audio: bool,
+    record_assistant_audio: bool,
+    record_mixed_audio: bool,
+}
+
+impl Default for RecordingTable {
+    fn default() -> Self {
+        Self { enabled: true, record_user_audio: true, record_assistant_audio: true, record_mixed_audio: true }
+    }
+}
+
+impl VoiceTable {
+    fn rule(&self, settings: &mut Settings) -> Option<VoiceRule> {
+        if self.number.is_some() && self.assistant.is_some() {
+            settings.problem("[[voice]]", "must name a number or an assistant, not both");
+        }
+        let Some(then) = Then::parse(&self.then) else {
+            settings.problem(
+                "[[voice]] then",
+                "must be stream:wss://…, dial:+15551234567 (or a sip: address, or client:NAME), redirect:https://… or say:…",
+            );
+            return None;
+        };
+        let RecordingTable { enabled, record_user_audio, record_assistant_audio, record_mixed_audio } = self.recording;
+        // One recording holds both sides, each on its channel; it is only narrowed where one side alone is wanted.
+        let track = match (enabled, record_mixed_audio, record_user_audio, record_assistant_audio) {
+            (false, ..) | (true, false, false, false) => None,
+            (true, false, true, false) => Some("inbound"),
+            (true, false, false, true) => Some("outbound"),
+            (true, ..) => Some("both"),
+        };
+        Some(VoiceRule { number: self.number.clone(), assistant: self.assistant.clone(), then, track })
+    }
+}
+
+impl Then {
+    fn parse(text: &str) -> Option<Self> {
+        let (verb, rest) = text.split_once(':')?;
+        let rest = rest.trim();
+        let address =
+            |schemes: &[&str]| Url::parse(rest).ok().filter(|url| schemes.contains(&url.scheme()) && url.has_host());
+        match verb {
+            "stream" => address(&["wss"]).map(Self::Stream),
+            "redirect" => address(&["https", "http"]).map(Self::Redirect),
+            "say" => (!rest.is_empty()).then(|| Self::Say(rest.to_owned())),
+            "dial" => Party::parse(rest).map(Self::Dial),
+            _ => None,
+        }
+    }
+}
+
+impl Party {
+    fn parse(text: &str) -> Option<Self> {
+        if text.starts_with("sip:") && text.len() > 4 {
+            return Some(Self::Sip(text.to_owned()));
+        }
+        if let Some(name) = text.strip_prefix("client:") {
+            return (!name.is_empty()).then(|| Self::Client(name.to_owned()));
+        }
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        let is_number = !digits.is_empty() && digits.len() <= 15 && digits.bytes().all(|b| b.is_ascii_digit());
+        is_number.then(|| Self::Number(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, Settings};
+    use super::*;
+
+    fn read(file: &str) -> Result<Config, String> {
+        let settings = Settings::merge(file, &[]).map_err(|problems| problems.to_string())?;
+        Config::read(settings).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn the_nearest_rule_is_taken() {
+        let config = read(
+            r#"
+            [[voice]]
+            then = "say:everybody else"
+            [[voice]]
+            number = "+15550001"
+            then = "dial:+15559999"
+            [[voice]]
+            assistant = "anna"
+            then = "stream:wss://media.example/anna"
+            [voice.recording]
+            record_mixed_audio = false
+            record_assistant_audio = false
+            "#,
+        )
+        .expect("valid");
+        let then = |number, assistant| config.voice.rule_for(number, assistant).map(|rule| rule.then.clone());
+        assert_eq!(then(Some("+15550001"), None), Some(Then::Dial(Party::Number("+15559999".to_owned()))));
+        assert!(matches!(then(Some("+15550001"), Some("anna")), Some(Then::Stream(_))));
+        assert_eq!(then(Some("+15550002"), Some("bert")), Some(Then::Say("everybody else".to_owned())));
+        assert_eq!(then(None, None), Some(Then::Say("everybody else".to_owned())));
+        assert_eq!(config.voice.rule_for(None, Some("anna")).and_then(|rule| rule.track), Some("inbound"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        for (file, named) in [
+            ("[[voice]]\nthen = \"stream:https://media.example\"", "then"),
+            ("[[voice]]\nthen = \"dial:anybody\"", "then"),
+            ("[[voice]]\nthen = \"say:\"", "then"),
+            ("[[voice]]\nnumber = \"+1\"", "then"),
+            ("[[voice]]\nthen = \"say:x\"\nnumbr = \"+1\"", "numbr"),
+            ("[[voice]]\nthen = \"say:x\"\nnumber = \"+1\"\nassistant = \"a\"", "not both"),
+            ("voice = \"say:x\"", "voice"),
+            ("recording_trim = \"some\"", "RECORDING_TRIM"),
+        ] {
+            let problems = read(file).expect_err(file);
+            assert!(problems.contains(named), "{file}: {problems}");
+        }
+    }
+}
