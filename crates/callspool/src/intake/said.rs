@@ -14,10 +14,10 @@ pub(super) fn word(text: &str) -> String {
 }
 
 /// `?job=`. One that can't be a job id must not cost the recording: it is told, and the call is tied later.
-pub(super) fn job(query: &Fields, of: &str) -> Result<Option<JobId>, Refusal> {
+pub(super) fn job(query: &Fields, subject: &str) -> Result<Option<JobId>, Refusal> {
     let job = query.get("job")?.map(JobId::parse).transpose();
     Ok(job.unwrap_or_else(|error| {
-        tracing::warn!(of, %error, "job_id_refused");
+        tracing::warn!(subject, %error, "job_id_refused");
         None
     }))
 }

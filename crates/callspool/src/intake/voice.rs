@@ -39,7 +39,7 @@ pub(super) async fn answer(State(app): State<Arc<App>>, request: Request) -> Res
         let event = call::read(&webhook)?;
         let rule = app.config.voice.rule_for(event.to.as_deref(), webhook.query.get("assistant")?);
         if rule.is_none() {
-            tracing::error!(call_sid = %event.call, to = event.to.as_deref(), "voice_not_configured: no [[voice]] applies");
+            tracing::error!(call_sid = %event.call, "voice_not_configured");
         }
         let document = document(&app, &event, rule);
         note(&app, event).await;

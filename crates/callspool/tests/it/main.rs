@@ -11,6 +11,7 @@ mod airtable;
 mod archive_failures;
 mod archive_folder;
 mod callbacks;
+mod calls;
 mod crash_loop;
 mod documents;
 mod happy_call;

@@ -60,6 +60,8 @@ pub(crate) struct World {
     /// How long outside services may take, from the next boot on.
     pub(crate) patience: HttpOptions,
     settings: Vec<(String, String)>,
+    /// The text of the configuration file, from the next boot on.
+    pub(crate) file: String,
     machine: Option<Machine>,
     /// Stays the same over restarts and crashes.
     listener: TcpListener,
@@ -97,6 +99,7 @@ impl World {
             ledger,
             patience,
             settings,
+            file: String::new(),
             machine: None,
             listener,
             address,
@@ -146,7 +149,8 @@ impl World {
         let mut settings: Vec<(&str, &str)> =
             self.settings.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         settings.push(("APP_URL", &self.address));
-        let config = Config::read(Settings::of(&settings)).expect("the story's settings are right");
+        let settings = Settings::merge(&self.file, &settings).expect("the story's file is right");
+        let config = Config::read(settings).expect("the story's settings are right");
         if std::env::var("CALLSPOOL_TEST_LOG").is_ok() {
             callspool::lifecycle::log::start(&config.server);
         }
