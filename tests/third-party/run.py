@@ -1,4 +1,4 @@
-"""Proves the sandbox by clients nobody here wrote: `run.py path/to/sandbox`.
+"""Proves the sandbox, and callspool, by clients nobody here wrote: `run.py path/to/sandbox path/to/callspool`.
 
 The sandbox is `cargo build -p callspool-sandbox --example sandbox`; the clients are in requirements.txt. The last line
 says how many tests passed and failed; the exit status is 0 only if none failed.
@@ -9,10 +9,9 @@ import pathlib
 import sys
 import unittest
 
-if len(sys.argv) > 1:
-    os.environ["SANDBOX"] = sys.argv[1]
-if "SANDBOX" not in os.environ:
-    sys.exit("usage: run.py path/to/sandbox (or set SANDBOX)")
+if len(sys.argv) != 3:
+    sys.exit("usage: run.py path/to/sandbox path/to/callspool")
+os.environ["SANDBOX"], os.environ["CALLSPOOL"] = (str(pathlib.Path(program).resolve()) for program in sys.argv[1:])
 
 # Nothing of the machine's own set-up may reach a client.
 for name in [name for name in os.environ if name.upper().startswith(("AWS_", "TWILIO_", "AIRTABLE_"))]:

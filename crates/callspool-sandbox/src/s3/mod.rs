@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use callspool_domain::Secret;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -309,6 +309,10 @@ impl Service for Objects {
         if self.is_unexpected(response.status(), &method, &headers) {
             let why = format!("refused with {}", response.status());
             response.extensions_mut().insert(Unexpected(why));
+        }
+        if method != Method::GET && method != Method::HEAD && !response.status().is_success() {
+            // Its body may not have been read: the client is told to send nothing more on this connection.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

@@ -128,8 +128,11 @@ fn tokens(app: &App, named: Option<Vec<u8>>) -> Result<Vec<Secret>, Refusal> {
 /// The secret of the key that signed. What names no key, or no algorithm we know, is refused: falling back to the Auth Token
 /// would let whoever has one of them choose.
 fn shared_key(app: &App, settings: &str) -> Result<(Algorithm, Vec<Secret>), Refusal> {
-    let value = |name: &str| settings.split(',').find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='));
-    let algorithm = match value("algorithm") {
+    let pairs = || settings.split(',').filter_map(|pair| pair.split_once('='));
+    let value = |name: &str| {
+        pairs().map(|(key, value)| (key.trim(), value.trim())).find(|(key, _)| *key == name).map(|(_, value)| value)
+    };
+    let algorithm = match value("algorithm").map(str::to_ascii_uppercase).as_deref() {
         Some("HMAC_SHA1") => Algorithm::Sha1,
         Some("HMAC_SHA256") => Algorithm::Sha256,
         Some(_) | None => return Err(Refusal::UnknownKey),
