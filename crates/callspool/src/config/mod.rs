@@ -67,7 +67,7 @@ impl Config {
         let archive = ArchiveSettings::read(&mut settings);
         let records = RecordsSettings::read(&mut settings);
         let recording = RecordingSettings::read(&mut settings);
-        let voice = VoiceSettings::read(&mut settings);
+        let voice = VoiceSettings::read(&mut settings, &accounts);
         let mut remarks = settings.later_remarks();
         if accounts.iter().all(|account| account.tokens.is_empty()) {
             remarks.push(
@@ -139,6 +139,44 @@ mod tests {
             assert!(text.contains(name), "{name} is missing in: {text}");
         }
         assert!(!text.contains("pat-secret"));
+    }
+
+    #[test]
+    fn several_accounts_have_each_their_own_credentials_and_region() {
+        let (one, two) = ("AC00000000000000000000000000000001", "AC00000000000000000000000000000002");
+        let file = format!(
+            "[[account]]\nsid = \"{two}\"\nauth_token = \"new, old\"\napi_key_sid = \"SK2\"\napi_key_secret = \"s2\"\n\
+             api_url = \"https://api.dublin.ie1.twilio.com\""
+        );
+        let environment = [("TWILIO_ACCOUNT_SID", one), ("TWILIO_AUTH_TOKEN", "t1")];
+        let config = Config::read(Settings::merge(&file, &environment).expect("file")).expect("config");
+        let told: Vec<_> = config
+            .accounts
+            .iter()
+            .map(|account| {
+                (account.sid.as_str(), account.tokens.len(), account.api_user.as_str(), account.api_url.host_str())
+            })
+            .collect();
+        assert_eq!(told, [(one, 1, one, Some("api.twilio.com")), (two, 2, "SK2", Some("api.dublin.ie1.twilio.com"))]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_account_is_told_without_its_secrets() {
+        let sid = "AC00000000000000000000000000000001";
+        for (file, named) in [
+            ("[[account]]\nauth_token = \"hunter2\"".to_owned(), "sid"),
+            (format!("[[account]]\nsid = \"{sid}\""), "auth_token"),
+            (format!("[[account]]\nsid = \"{sid}\"\nauth_token = 4711"), "auth_token"),
+            (format!("[[account]]\nsid = \"{sid}\"\nauth_tokn = \"hunter2\""), "auth_tokn"),
+            (format!("[[account]]\nsid = \"{sid}\"\nauth_token_file = \"/nowhere\""), "/nowhere"),
+            (format!("[[account]]\nsid = \"{sid}\"\nauth_token = \"x\"\n").repeat(2), "twice"),
+            ("account = \"hunter2\"".to_owned(), "[[account]]"),
+        ] {
+            let read = Settings::merge(&file, &[]).and_then(Config::read);
+            let problems = read.expect_err(&file).to_string();
+            assert!(problems.contains(named), "{file}: {problems}");
+            assert!(!problems.contains("hunter2") && !problems.contains("4711"), "{problems}");
+        }
     }
 
     #[test]

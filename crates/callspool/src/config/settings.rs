@@ -9,6 +9,7 @@ use std::time::Duration;
 use callspool_domain::Secret;
 
 use super::Problems;
+use super::provider::ACCOUNT_KEYS;
 use super::voice::VoiceTable;
 
 /// One setting's name in the environment; in the file it is the same in lower case.
@@ -97,6 +98,7 @@ const EMPTY_MEANS_UNUSED: [&str; 2] = ["AIRTABLE_CALL_FIELD", "AIRTABLE_URL_FIEL
 pub struct Settings {
     texts: BTreeMap<String, String>,
     voice: Vec<VoiceTable>,
+    accounts: Vec<BTreeMap<String, String>>,
     later: Vec<String>,
     problems: Vec<String>,
 }
@@ -154,6 +156,10 @@ impl Settings {
                 }
                 continue;
             }
+            if key == "account" {
+                settings.read_accounts(value);
+                continue;
+            }
             let name = key.to_uppercase();
             let known = key == key.to_lowercase() && names().any(|known| known == name);
             let text = match value {
@@ -171,6 +177,30 @@ impl Settings {
             }
         }
         if settings.problems.is_empty() { Ok(settings) } else { Err(Problems(settings.problems)) }
+    }
+
+    /// The texts of every `[[account]]`. What is wrong is told without the text, which may be a secret.
+    fn read_accounts(&mut self, value: toml::Value) {
+        let Ok(tables) = value.try_into::<Vec<toml::Table>>() else {
+            return self.problem("account", "must be written as tables, [[account]]");
+        };
+        for table in tables {
+            let mut texts = BTreeMap::new();
+            for (key, value) in table {
+                let label = format!("[[account]] {key}");
+                let name = key.strip_suffix("_file").unwrap_or(&key).to_owned();
+                match value {
+                    _ if !ACCOUNT_KEYS.contains(&name.as_str()) => self.problem(&label, "is not a setting"),
+                    toml::Value::String(text) if name == key => drop(texts.insert(name, text)),
+                    toml::Value::String(path) => match std::fs::read_to_string(&path) {
+                        Ok(text) => drop(texts.insert(name, text.trim_end().to_owned())),
+                        Err(error) => self.problem(&label, format!("{path} can't be read: {error}")),
+                    },
+                    _ => self.problem(&label, "must be a text"),
+                }
+            }
+            self.accounts.push(texts);
+        }
     }
 
     /// Moves texts under an older name to the name; both at once must agree.
@@ -193,6 +223,11 @@ impl Settings {
     /// The text of a setting for which empty means "not used".
     pub fn text_or(&self, name: &str, default: &str) -> String {
         self.texts.get(name).cloned().unwrap_or_else(|| default.to_owned())
+    }
+
+    /// The texts of the file's `[[account]]` tables, by key.
+    pub(super) fn take_accounts(&mut self) -> Vec<BTreeMap<String, String>> {
+        std::mem::take(&mut self.accounts)
     }
 
     /// The `[[voice]]` tables of the file.

@@ -1,9 +1,10 @@
 //! What callers hear: the rules of `[[voice]]`, by called number or assistant, and how their calls are recorded.
 
+use callspool_domain::AccountSid;
 use serde::Deserialize;
 use url::Url;
 
-use super::Settings;
+use super::{AccountSettings, Settings};
 
 /// Everything about answering calls.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct VoiceSettings {
 /// What to do with the calls of one number or assistant, or with all others.
 #[derive(Debug, Clone)]
 pub struct VoiceRule {
+    /// The account whose calls alone it is for.
+    pub account: Option<AccountSid>,
     /// The called number.
     pub number: Option<String>,
     /// `?assistant=` of the voice webhook.
@@ -71,8 +74,13 @@ impl Party {
 }
 
 impl VoiceSettings {
-    pub(super) fn read(settings: &mut Settings) -> Self {
-        let rules = settings.voice().iter().filter_map(|table| table.rule(settings)).collect();
+    pub(super) fn read(settings: &mut Settings, accounts: &[AccountSettings]) -> Self {
+        let rules: Vec<VoiceRule> = settings.voice().iter().filter_map(|table| table.rule(settings)).collect();
+        for sid in rules.iter().filter_map(|rule| rule.account.as_ref()) {
+            if accounts.iter().all(|account| account.sid != *sid) {
+                settings.problem("[[voice]] account", format!("{sid} is not configured"));
+            }
+        }
         let trim = match settings.text_or("RECORDING_TRIM", "do-not-trim").as_str() {
             "do-not-trim" => "do-not-trim",
             "trim-silence" => "trim-silence",
@@ -84,12 +92,13 @@ impl VoiceSettings {
         Self { rules, trim, callback_retry: settings.truth("RECORDING_CALLBACK_RETRY", true) }
     }
 
-    /// The rule for a call: that of its assistant, else of the called number, else the one that names neither.
-    pub fn rule_for(&self, number: Option<&str>, assistant: Option<&str>) -> Option<&VoiceRule> {
-        let of_assistant =
-            || self.rules.iter().find(|rule| rule.assistant.is_some() && rule.assistant.as_deref() == assistant);
-        let of_number = || self.rules.iter().find(|rule| rule.number.is_some() && rule.number.as_deref() == number);
-        let of_all = || self.rules.iter().find(|rule| rule.number.is_none() && rule.assistant.is_none());
+    /// The rule for a call of this account: that of its assistant, else of the called number, else the one that names
+    /// neither.
+    pub fn rule_for(&self, account: &AccountSid, number: Option<&str>, assistant: Option<&str>) -> Option<&VoiceRule> {
+        let rules = || self.rules.iter().filter(|rule| rule.account.as_ref().is_none_or(|sid| sid == account));
+        let of_assistant = || rules().find(|rule| rule.assistant.is_some() && rule.assistant.as_deref() == assistant);
+        let of_number = || rules().find(|rule| rule.number.is_some() && rule.number.as_deref() == number);
+        let of_all = || rules().find(|rule| rule.number.is_none() && rule.assistant.is_none());
         of_assistant().or_else(of_number).or_else(of_all)
     }
 }
@@ -98,6 +107,7 @@ impl VoiceSettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct VoiceTable {
+    account: Option<String>,
     number: Option<String>,
     assistant: Option<String>,
     then: String,
@@ -125,6 +135,13 @@ impl VoiceTable {
         if self.number.is_some() && self.assistant.is_some() {
             settings.problem("[[voice]]", "must name a number or an assistant, not both");
         }
+        let account = match self.account.as_deref().map(AccountSid::parse).transpose() {
+            Ok(account) => account,
+            Err(error) => {
+                settings.problem("[[voice]] account", error);
+                return None;
+            }
+        };
         let Some(then) = Then::parse(&self.then) else {
             settings.problem(
                 "[[voice]] then",
@@ -140,7 +157,7 @@ impl VoiceTable {
             (true, false, false, true) => Some("outbound"),
             (true, ..) => Some("both"),
         };
-        Some(VoiceRule { number: self.number.clone(), assistant: self.assistant.clone(), then, track })
+        Some(VoiceRule { account, number: self.number.clone(), assistant: self.assistant.clone(), then, track })
     }
 }
 
@@ -179,6 +196,9 @@ mod tests {
     use super::super::{Config, Settings};
     use super::*;
 
+    const ONE: &str = "AC00000000000000000000000000000001";
+    const TWO: &str = "AC00000000000000000000000000000002";
+
     fn read(file: &str) -> Result<Config, String> {
         let settings = Settings::merge(file, &[]).map_err(|problems| problems.to_string())?;
         Config::read(settings).map_err(|problems| problems.to_string())
@@ -202,12 +222,29 @@ mod tests {
             "#,
         )
         .expect("valid");
-        let then = |number, assistant| config.voice.rule_for(number, assistant).map(|rule| rule.then.clone());
+        let account = AccountSid::parse(ONE).expect("a sid");
+        let rule = |number, assistant| config.voice.rule_for(&account, number, assistant);
+        let then = |number, assistant| rule(number, assistant).map(|rule| rule.then.clone());
         assert_eq!(then(Some("+15550001"), None), Some(Then::Dial(Party::Number("+15559999".to_owned()))));
         assert!(matches!(then(Some("+15550001"), Some("anna")), Some(Then::Stream(_))));
         assert_eq!(then(Some("+15550002"), Some("bert")), Some(Then::Say("everybody else".to_owned())));
         assert_eq!(then(None, None), Some(Then::Say("everybody else".to_owned())));
-        assert_eq!(config.voice.rule_for(None, Some("anna")).and_then(|rule| rule.track), Some("inbound"));
+        assert_eq!(rule(None, Some("anna")).and_then(|rule| rule.track), Some("inbound"));
+    }
+
+    #[test]
+    fn a_rule_of_one_account_is_for_no_other() {
+        let config = read(&format!(
+            "[[account]]\nsid = \"{ONE}\"\nauth_token = \"x\"\n\
+             [[voice]]\naccount = \"{ONE}\"\nthen = \"say:one\"\n[[voice]]\nthen = \"say:all\""
+        ))
+        .expect("valid");
+        let then = |sid| {
+            let account = AccountSid::parse(sid).expect("a sid");
+            config.voice.rule_for(&account, Some("+1"), None).map(|rule| rule.then.clone())
+        };
+        assert_eq!(then(ONE), Some(Then::Say("one".to_owned())));
+        assert_eq!(then(TWO), Some(Then::Say("all".to_owned())));
     }
 
     #[test]
@@ -219,6 +256,7 @@ mod tests {
             ("[[voice]]\nnumber = \"+1\"", "then"),
             ("[[voice]]\nthen = \"say:x\"\nnumbr = \"+1\"", "numbr"),
             ("[[voice]]\nthen = \"say:x\"\nnumber = \"+1\"\nassistant = \"a\"", "not both"),
+            ("[[voice]]\nthen = \"say:x\"\naccount = \"AC00000000000000000000000000000001\"", "not configured"),
             ("voice = \"say:x\"", "voice"),
             ("recording_trim = \"some\"", "RECORDING_TRIM"),
         ] {

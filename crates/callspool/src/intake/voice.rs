@@ -37,7 +37,7 @@ pub(super) async fn answer(State(app): State<Arc<App>>, request: Request) -> Res
             return Err(Refusal::NotVoice);
         }
         let event = call::read(&webhook)?;
-        let rule = app.config.voice.rule_for(event.to.as_deref(), webhook.query.get("assistant")?);
+        let rule = app.config.voice.rule_for(&event.account, event.to.as_deref(), webhook.query.get("assistant")?);
         if rule.is_none() {
             tracing::error!(call_sid = %event.call, "voice_not_configured");
         }
