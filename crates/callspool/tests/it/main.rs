@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod accounts;
 mod airtable;
 mod archive_failures;
 mod archive_folder;
