@@ -3,6 +3,7 @@
 
 mod accept;
 mod demo;
+mod policy;
 mod process;
 mod retry;
 mod serve;
@@ -46,6 +47,8 @@ enum Command {
     Accept(accept::Args),
     /// Run failed steps again now.
     Retry(retry::Args),
+    /// Print the exact policy or settings for this configuration: of the bucket, of Twilio, of systemd.
+    Policy(policy::Args),
     /// Who may use the API and the pages.
     Token(token::Args),
 }
@@ -104,10 +107,13 @@ async fn run(cli: Cli) -> Result<Outcome, Failure> {
         return demo::run(args).await;
     }
     let config = Config::load(cli.config.as_deref())?;
+    if let Command::Policy(args) = &cli.command {
+        return policy::run(&config, args);
+    }
     log::start(&config.server);
     let app = App::open(config, Clock::System, &HttpOptions::default()).await?;
     match cli.command {
-        Command::Serve | Command::Demo(_) => serve::run(app).await,
+        Command::Serve | Command::Demo(_) | Command::Policy(_) => serve::run(app).await,
         Command::Process(args) => process::run(app, args).await,
         Command::Show(args) => show::run(&app, &args).await,
         Command::Accept(args) => accept::run(app, args).await,

@@ -1,0 +1,94 @@
+//! The least rights on the bucket that archiving and playing need
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html>: HEAD is `s3:GetObject`, and every request of a
+//! multipart upload but its abort is `s3:PutObject`).
+
+use callspool_clients::archive::{S3Config, Sse};
+use serde_json::{Value, json};
+
+/// The policy for this bucket.
+pub(super) fn policy(bucket: &S3Config, with_delete: bool) -> Value {
+    let mut actions = vec!["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
+    if with_delete {
+        actions.push("s3:DeleteObject");
+    }
+    let arn = format!("arn:aws:s3:::{}", bucket.bucket);
+    let mut statements = vec![
+        json!({
+            "Sid": "Recordings",
+            "Effect": "Allow",
+            "Action": actions,
+            "Resource": format!("{arn}/{}*", super::prefix(bucket)),
+        }),
+        // Without it what is missing can't be told from what is forbidden: S3 answers 403 to both. A condition on the
+        // prefix would not hold for HEAD, which carries none.
+        json!({
+            "Sid": "TellMissingFromForbidden",
+            "Effect": "Allow",
+            "Action": ["s3:ListBucket", "s3:GetBucketLocation"],
+            "Resource": arn,
+        }),
+    ];
+    if let Sse::Kms { key_id } = &bucket.sse {
+        statements.push(key_statement(&bucket.region, key_id));
+    }
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// Writing needs a data key; reading, and a multipart upload, needs its decryption
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html>).
+fn key_statement(region: &str, key_id: &str) -> Value {
+    let mut statement = json!({
+        "Sid": "Key",
+        "Effect": "Allow",
+        "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
+        "Resource": match key_id {
+            arn if arn.starts_with("arn:") && arn.contains(":key/") => arn.to_owned(),
+            alias if alias.contains("alias/") => format!("arn:aws:kms:{region}:*:key/*"),
+            id => format!("arn:aws:kms:{region}:*:key/{id}"),
+        },
+    });
+    // A policy names keys, never aliases.
+    if let Some((_, alias)) = key_id.split_once("alias/") {
+        statement["Condition"] =
+            json!({ "ForAnyValue:StringEquals": { "kms:ResourceAliases": format!("alias/{alias}") } });
+    }
+    statement
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bucket;
+    use super::super::tests::configured;
+    use super::*;
+
+    fn policy_of(pairs: &[(&str, &str)], with_delete: bool) -> Value {
+        policy(bucket(&configured(pairs)).expect("a bucket"), with_delete)
+    }
+
+    #[test]
+    fn the_rights_end_at_the_prefix_and_deleting_is_none_of_them() {
+        let policy = policy_of(&[("ARCHIVE_URL", "s3://calls/archive/2026")], false);
+        assert_eq!(policy["Statement"][0]["Resource"], "arn:aws:s3:::calls/archive/2026/*");
+        assert_eq!(policy["Statement"][1]["Resource"], "arn:aws:s3:::calls");
+        assert!(!policy.to_string().contains("DeleteObject"));
+        assert_eq!(policy["Statement"].as_array().map(Vec::len), Some(2));
+        let policy = policy_of(&[("ARCHIVE_URL", "s3://calls")], true);
+        assert_eq!(policy["Statement"][0]["Resource"], "arn:aws:s3:::calls/*");
+        assert!(policy.to_string().contains("s3:DeleteObject"));
+    }
+
+    #[test]
+    fn a_key_comes_with_its_rights() {
+        let key = |sse: &str| {
+            let policy =
+                policy_of(&[("ARCHIVE_URL", "s3://calls"), ("S3_REGION", "eu-west-1"), ("S3_SSE", sse)], false);
+            policy["Statement"][2].clone()
+        };
+        assert_eq!(key("aws:kms:1234-ab")["Resource"], "arn:aws:kms:eu-west-1:*:key/1234-ab");
+        let arn = "arn:aws:kms:us-east-1:111122223333:key/1234-ab";
+        assert_eq!(key(&format!("aws:kms:{arn}"))["Resource"], arn);
+        let alias = key("aws:kms:alias/calls");
+        assert_eq!(alias["Resource"], "arn:aws:kms:eu-west-1:*:key/*");
+        assert_eq!(alias["Condition"]["ForAnyValue:StringEquals"]["kms:ResourceAliases"], "alias/calls");
+    }
+}
