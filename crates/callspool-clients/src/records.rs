@@ -18,7 +18,7 @@ use url::Url;
 use self::formula::Formula;
 use self::wire::Record;
 use crate::http::Http;
-pub use write::Write;
+pub use write::{Write, Written};
 
 /// How many values one formula asks for.
 const VALUES_PER_FORMULA: usize = 20;
@@ -52,7 +52,7 @@ pub struct Airtable {
 }
 
 /// Says when the next request may be sent. The limit is one of the base, over all nodes, so the caller keeps it; lists of
-/// several pages and batches that are split ask once for each request.
+/// several pages ask once for each request.
 pub trait Pace: Sync {
     /// Waits for a slot, or says that there is none to be had.
     fn slot(&self) -> impl Future<Output = Result<(), StepFailure>> + Send;

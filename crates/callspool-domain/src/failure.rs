@@ -144,6 +144,8 @@ codes! {
     RecordsStalled = "records_stalled", Some(Service::Records), Outage;
     /// 404 or 422 that names the base, table or a field: the configuration is wrong for every record.
     RecordsMisconfigured = "records_misconfigured", Some(Service::Records), Outage;
+    /// What was read is too old to be written back.
+    RecordsStale = "records_stale", None, Retry;
     /// The record refuses this write.
     RecordsRejected = "records_rejected", None, Park;
     /// The answer is not what the API documents.

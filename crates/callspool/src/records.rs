@@ -1,11 +1,13 @@
 //! The customer's job records: callspool's own database, or a table in Airtable whose rate all nodes share.
 
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use callspool_clients::http::Http;
-use callspool_clients::records::{Airtable, AirtableConfig, CallJob, Found, Pace, RecordId, Row, Write};
+use callspool_clients::records::{Airtable, AirtableConfig, CallJob, Found, Pace, RecordId, Row, Write, Written};
 use callspool_domain::failure::Code;
-use callspool_domain::{CallSid, Clock, JobId, StepFailure};
+use callspool_domain::{CallSid, Clock, JobId, StepFailure, Timestamp};
 use callspool_store::Store;
 
 use crate::config::{AirtableSettings, RecordsSettings};
@@ -15,6 +17,8 @@ use crate::lifecycle::sleep_until;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// What a 429 asks for beyond this is not passed on to the other nodes.
 const LONGEST_PENALTY: Duration = Duration::from_secs(5 * 60);
+/// How long before its write a read comes at most, where requests are far apart.
+const READ_AHEAD: Duration = Duration::from_millis(500);
 
 /// Where the jobs are.
 #[derive(Debug)]
@@ -68,9 +72,18 @@ impl AirtableRecords {
         Self { client, turns }
     }
 
+    /// Takes two turns that follow each other.
+    pub async fn read_then_write(&self) -> Result<ReadThenWrite<'_>, StepFailure> {
+        self.turns.two().await
+    }
+
     /// The records of these jobs.
-    pub async fn find_by_jobs(&self, jobs: &[JobId]) -> Result<Vec<(JobId, Found<Row>)>, StepFailure> {
-        self.minding_throttle(self.client.find_by_job_ids(jobs, &self.turns).await).await
+    pub async fn find_by_jobs(
+        &self,
+        jobs: &[JobId],
+        pace: &impl Pace,
+    ) -> Result<Vec<(JobId, Found<Row>)>, StepFailure> {
+        self.minding_throttle(self.client.find_by_job_ids(jobs, pace).await).await
     }
 
     /// The jobs of these calls, each with its parent call where it has one.
@@ -86,9 +99,9 @@ impl AirtableRecords {
         self.minding_throttle(self.client.read(records, &self.turns).await).await
     }
 
-    /// Writes these records; says of each what came of it.
-    pub async fn write(&self, writes: &[Write]) -> Result<Vec<(RecordId, Result<(), StepFailure>)>, StepFailure> {
-        self.minding_throttle(self.client.write(writes, &self.turns).await).await
+    /// Writes these records, ten at most; says of each what came of it.
+    pub async fn write(&self, writes: &[Write], pace: &impl Pace) -> Result<Written, StepFailure> {
+        self.minding_throttle(self.client.write(writes, pace).await).await
     }
 
     async fn minding_throttle<T>(&self, result: Result<T, StepFailure>) -> Result<T, StepFailure> {
@@ -115,16 +128,67 @@ struct Turns {
     interval: Duration,
 }
 
-impl Pace for Turns {
-    async fn slot(&self) -> Result<(), StepFailure> {
+impl Turns {
+    /// Reserves the next turn and says when it is. A wait of more than two turns is given back to the queue, or of more
+    /// than a few seconds, whichever is longer.
+    async fn reserve(&self, ahead: Duration) -> Result<Timestamp, StepFailure> {
         let now = self.clock.now();
-        let wait = self.store.reserve(&self.name, self.interval, LONGEST_WAIT, now).await;
+        let patience = LONGEST_WAIT.max(self.interval * 2) + ahead;
+        let wait = self.store.reserve(&self.name, self.interval, patience, now).await;
         let wait = wait.map_err(|error| StepFailure::new(Code::StoreUnavailable, error.to_string()))?;
-        if wait > LONGEST_WAIT {
+        if wait > patience {
             let detail = format!("{}: the next turn comes in {} s", self.name, wait.as_secs());
             return Err(StepFailure::new(Code::RecordsThrottled, detail).after(Some(wait)));
         }
-        sleep_until(&self.clock, now + wait).await;
+        Ok(now + wait)
+    }
+
+    async fn two(&self) -> Result<ReadThenWrite<'_>, StepFailure> {
+        let first = self.reserve(Duration::ZERO).await?;
+        let write_at = self.reserve(self.interval).await?;
+        // A read that is a little late disturbs nobody.
+        let read_at = first.max(write_at - READ_AHEAD);
+        Ok(ReadThenWrite { turns: self, read_at, write_at, taken: AtomicU32::new(0), read: OnceLock::new() })
+    }
+}
+
+impl Pace for Turns {
+    async fn slot(&self) -> Result<(), StepFailure> {
+        let at = self.reserve(Duration::ZERO).await?;
+        sleep_until(&self.clock, at).await;
+        Ok(())
+    }
+}
+
+/// Two turns in a row, taken before the first is used: what is written rests on what was read, and between the two nobody
+/// waits for a turn.
+#[derive(Debug)]
+pub struct ReadThenWrite<'a> {
+    turns: &'a Turns,
+    read_at: Timestamp,
+    write_at: Timestamp,
+    taken: AtomicU32,
+    read: OnceLock<Instant>,
+}
+
+impl ReadThenWrite<'_> {
+    /// How long ago the read began, by a clock that nobody sets.
+    pub fn age(&self) -> Duration {
+        self.read.get().map(Instant::elapsed).unwrap_or_default()
+    }
+}
+
+impl Pace for ReadThenWrite<'_> {
+    async fn slot(&self) -> Result<(), StepFailure> {
+        match self.taken.fetch_add(1, Ordering::Relaxed) {
+            0 => {
+                sleep_until(&self.turns.clock, self.read_at).await;
+                self.read.get_or_init(Instant::now);
+            }
+            1 => sleep_until(&self.turns.clock, self.write_at).await,
+            // A list of several pages.
+            _ => self.turns.slot().await?,
+        }
         Ok(())
     }
 }

@@ -5,22 +5,26 @@
 //! at a time runs over all nodes, so no two writers of ours meet in one record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use callspool_clients::records::{Found, RecordId, Row, Write};
+use callspool_clients::records::{Found, Pace, RecordId, Row, Write, Written};
 use callspool_domain::failure::Code;
 use callspool_domain::line::{Line, append};
 use callspool_domain::step::no_match;
 use callspool_domain::{JobId, StepFailure, Subject};
-use callspool_store::{Claimed, OwedLine};
+use callspool_store::{Claimed, Lease, OwedLine};
 use futures::future::join_all;
 
 use super::{Stop, fenced, report};
 use crate::lifecycle::App;
-use crate::records::{AirtableRecords, JobRecords};
+use crate::records::{AirtableRecords, JobRecords, ReadThenWrite};
 
 /// How many records Airtable takes in one request
 /// (<https://airtable.com/developers/web/api/update-multiple-records>).
 pub(super) const BATCH: u32 = 10;
+
+/// What was read longer ago is not written back: a person may have typed meanwhile.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// One step of the batch and what is to be written for it.
 struct Task<'a> {
@@ -89,10 +93,17 @@ async fn link_one_built_in(app: &App, task: &Task<'_>) -> Result<(), Stop> {
     confirm(app, task, &history, None).await
 }
 
-/// Two requests for up to ten records: one list, one patch; and one list more for the reading back.
+/// Two requests for up to ten records, one list and one patch, and one list more for the reading back. Where one of several
+/// refuses, each half is read and written again, until the culprit stands alone.
 async fn link_airtable(app: &App, airtable: &AirtableRecords, tasks: &[Task<'_>]) -> Vec<Result<(), Stop>> {
-    let rows = match find_rows(airtable, tasks, app).await {
-        Ok(rows) => rows,
+    let results = match link_together(app, airtable, tasks).await {
+        Ok(Some(results)) => results,
+        Ok(None) => {
+            let (first, second) = tasks.split_at(tasks.len() / 2);
+            let mut results = Box::pin(link_airtable(app, airtable, first)).await;
+            results.extend(Box::pin(link_airtable(app, airtable, second)).await);
+            return results;
+        }
         Err(failure) => {
             tracing::warn!(
                 code = failure.code.as_str(),
@@ -103,7 +114,39 @@ async fn link_airtable(app: &App, airtable: &AirtableRecords, tasks: &[Task<'_>]
             return tasks.iter().map(|_| Err(Stop::Failed(failure.clone()))).collect();
         }
     };
-    let mut failures = write_rows(airtable, tasks, &rows).await;
+    for (task, result) in tasks.iter().zip(&results) {
+        if let Err(Stop::Failed(failure)) = result {
+            tracing::warn!(
+                job_id = task.job.as_str(),
+                code = failure.code.as_str(),
+                detail = failure.detail,
+                "airtable_update_error"
+            );
+        }
+    }
+    results
+}
+
+/// One result a task; `None` where one of several records refused, and so none was written.
+async fn link_together(
+    app: &App,
+    airtable: &AirtableRecords,
+    tasks: &[Task<'_>],
+) -> Result<Option<Vec<Result<(), Stop>>>, StepFailure> {
+    let turns = airtable.read_then_write().await?;
+    let rows = find_rows(airtable, tasks, app, &turns).await?;
+    let writes = writes(tasks, &rows);
+    let mut failures: BTreeMap<RecordId, StepFailure> = BTreeMap::new();
+    if !writes.is_empty() {
+        let leases = tasks.iter().map(|task| &task.step.lease).collect();
+        match airtable.write(&writes, &Fence { app, leases, turns: &turns }).await {
+            Ok(Written::Each(each)) => {
+                failures.extend(each.into_iter().filter_map(|(id, result)| Some((id, result.err()?))));
+            }
+            Ok(Written::NoneOfThem) => return Ok(None),
+            Err(failure) => failures.extend(writes.into_iter().map(|write| (write.record, failure.clone()))),
+        }
+    }
     let written: BTreeSet<RecordId> =
         rows.iter().flatten().map(|row| row.id.clone()).filter(|id| !failures.contains_key(id)).collect();
     let written: Vec<RecordId> = written.into_iter().collect();
@@ -126,17 +169,31 @@ async fn link_airtable(app: &App, airtable: &AirtableRecords, tasks: &[Task<'_>]
             },
         });
     }
-    for (task, result) in tasks.iter().zip(&results) {
-        if let Err(Stop::Failed(failure)) = result {
-            tracing::warn!(
-                job_id = task.job.as_str(),
-                code = failure.code.as_str(),
-                detail = failure.detail,
-                "airtable_update_error"
-            );
+    Ok(Some(results))
+}
+
+/// Stands before a write, which replaces the whole cell and can't be taken back: it goes out only under leases that outlast
+/// it, and only soon after the read it rests on. Whoever was stopped in between (a frozen machine) has to read again.
+struct Fence<'a> {
+    app: &'a App,
+    leases: Vec<&'a Lease>,
+    turns: &'a ReadThenWrite<'a>,
+}
+
+impl Pace for Fence<'_> {
+    async fn slot(&self) -> Result<(), StepFailure> {
+        self.turns.slot().await?;
+        let now = self.app.clock.now();
+        let kept = join_all(self.leases.iter().map(|lease| self.app.store.extend(lease, now))).await;
+        let kept: callspool_store::Result<Vec<bool>> = kept.into_iter().collect();
+        let kept = kept.map_err(|error| StepFailure::new(Code::StoreUnavailable, error.to_string()))?;
+        let age = self.turns.age();
+        if kept.contains(&false) || age > FRESH {
+            let detail = format!("the histories were read {} ms ago, too long to write them now", age.as_millis());
+            return Err(StepFailure::new(Code::RecordsStale, detail));
         }
+        Ok(())
     }
-    results
 }
 
 /// The record of each task, in their order; the batch fails as a whole only where the service does.
@@ -144,9 +201,10 @@ async fn find_rows(
     airtable: &AirtableRecords,
     tasks: &[Task<'_>],
     app: &App,
+    pace: &impl Pace,
 ) -> Result<Vec<Result<Row, StepFailure>>, StepFailure> {
     let jobs: Vec<JobId> = tasks.iter().map(|task| task.job.clone()).collect();
-    let mut found: BTreeMap<JobId, Found<Row>> = airtable.find_by_jobs(&jobs).await?.into_iter().collect();
+    let mut found: BTreeMap<JobId, Found<Row>> = airtable.find_by_jobs(&jobs, pace).await?.into_iter().collect();
     let now = app.clock.now();
     let rows = tasks.iter().map(|task| match found.remove(&task.job) {
         Some(Found::One(row)) => Ok(row),
@@ -162,12 +220,8 @@ async fn find_rows(
     Ok(rows.collect())
 }
 
-/// Writes what is missing; returns the records that refused, with the reason.
-async fn write_rows(
-    airtable: &AirtableRecords,
-    tasks: &[Task<'_>],
-    rows: &[Result<Row, StepFailure>],
-) -> BTreeMap<RecordId, StepFailure> {
+/// What is missing in the records that were found.
+fn writes(tasks: &[Task<'_>], rows: &[Result<Row, StepFailure>]) -> Vec<Write> {
     // Two job ids can name one record (its id and its job column): their lines are merged into one write.
     let mut lines: BTreeMap<&RecordId, (&Row, Vec<Line>)> = BTreeMap::new();
     for (task, row) in tasks.iter().zip(rows) {
@@ -175,19 +229,11 @@ async fn write_rows(
             lines.entry(&row.id).or_insert_with(|| (row, Vec::new())).1.extend(task.lines());
         }
     }
-    let writes: Vec<Write> = lines
-        .into_values()
-        .filter_map(|(row, lines)| {
-            let history = append(&row.history, &lines)?;
-            Some(Write { record: row.id.clone(), history, url: lines.last().map(|line| line.url.clone()) })
-        })
-        .collect();
-    match airtable.write(&writes).await {
-        Ok(results) => {
-            results.into_iter().filter_map(|(id, result)| result.err().map(|failure| (id, failure))).collect()
-        }
-        Err(failure) => writes.into_iter().map(|write| (write.record, failure.clone())).collect(),
-    }
+    let writes = lines.into_values().filter_map(|(row, lines)| {
+        let history = append(&row.history, &lines)?;
+        Some(Write { record: row.id.clone(), history, url: lines.last().map(|line| line.url.clone()) })
+    });
+    writes.collect()
 }
 
 /// Closes the step if every line stands in the history that was read back.

@@ -49,6 +49,7 @@ macro_rules! failures {
 }
 
 failures! {
+    a_list_so_slow_that_somebody_may_have_typed_since: List, Fault::Delay(Duration::from_millis(1500)) => RecordsStale;
     a_token_that_is_refused: List, Fault::status(StatusCode::UNAUTHORIZED) => RecordsUnauthorized;
     a_token_that_may_not_read: List, Fault::status(StatusCode::FORBIDDEN) => RecordsForbidden;
     a_token_that_may_not_write: PatchMany, Fault::status(StatusCode::FORBIDDEN) => RecordsForbidden;
