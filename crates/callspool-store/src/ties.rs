@@ -21,6 +21,8 @@ statements! {
         WHERE r.call_sid = $1 AND l.job_id <> $2 AND l.state = 'owed') FOR UPDATE";
     FORGET: "lines" = "DELETE FROM lines WHERE state = 'owed' AND 'link/' || job_id = $2 \
         AND recording_sid IN (SELECT recording_sid FROM recordings WHERE call_sid = $1)";
+    CANCEL_IDLE: "steps" = "UPDATE steps SET state = 'cancelled' WHERE step_id = $1 AND state IN ('waiting', 'parked') \
+        AND NOT EXISTS (SELECT 1 FROM lines WHERE 'link/' || lines.job_id = $1 AND lines.state = 'owed')";
     SET: "calls" = "UPDATE calls SET job_id = $2, tied_by = $3 WHERE call_sid = $1";
 }
 
@@ -132,6 +134,8 @@ async fn forget_hopeless_lines(tx: &Tx<'_>, call: &CallSid, job: &JobId) -> Resu
     let hopeless: Vec<String> = tx.rows(&HOPELESS, params![call, job], |row| row.get(0)).await?;
     for link in &hopeless {
         tx.execute(&FORGET, params![call, link]).await?;
+        // Nobody is to be called for a step that has nothing to write any more.
+        tx.execute(&CANCEL_IDLE, params![link]).await?;
     }
     Ok(())
 }

@@ -219,11 +219,15 @@ fn run_group(
 ) -> Result<(), String> {
     let mut next = Some(first);
     if let Err(why) = control(connection, "BEGIN IMMEDIATE") {
-        for _ in 0..most {
-            let Some(job) = next.take() else { break };
-            job(Err(&why));
-            next = waiting(jobs, stopping);
+        // Whoever comes once the first are told of it has not waited yet, and is not refused for it.
+        let mut refused = Vec::new();
+        while let Some(job) = next.take() {
+            refused.push(job);
+            if refused.len() < most {
+                next = waiting(jobs, stopping);
+            }
         }
+        refused.into_iter().for_each(|job| drop(job(Err(&why))));
         return Err(why);
     }
     while let Some(job) = next.take() {

@@ -118,3 +118,30 @@ async fn a_full_disk_fails_the_whole_group_and_passes() {
     assert_eq!(add(&sqlite, 8000).await.expect("a commit"), 1);
     assert_eq!(count(&sqlite).await, before + 1);
 }
+
+#[tokio::test]
+async fn who_comes_while_others_are_refused_is_not_refused_with_them() {
+    let (before, folder) = database().await;
+    before.close().await;
+    let path = folder.path().join("test.db");
+    let options = OpenOptions { busy_timeout: std::time::Duration::from_millis(50), ..OpenOptions::default() };
+    let sqlite = Sqlite::open(&path, &options, &Arc::default()).expect("a database");
+    let other = rusqlite::Connection::open(&path).expect("the file");
+    other.execute_batch("BEGIN IMMEDIATE").expect("the file is free");
+
+    // The first is refused; being told, it frees the file and sends a second.
+    let (answer, answered) = oneshot::channel();
+    let writer = sqlite.writer.clone();
+    let first: Job = Box::new(move |connection| {
+        assert!(connection.is_err(), "the file is held");
+        drop(other);
+        let second: Job = Box::new(move |connection| {
+            answer.send(connection.is_ok()).expect("a test that waits");
+            None
+        });
+        drop(writer.try_send(Message::Run(second)));
+        None
+    });
+    drop(sqlite.writer.send(Message::Run(first)).await);
+    assert!(answered.await.expect("an answer"), "refused, though the file was free when it came");
+}
