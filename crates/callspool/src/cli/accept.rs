@@ -3,7 +3,7 @@
 use callspool_domain::RecordingSid;
 use callspool_store::Accepted;
 
-use super::{Failure, Outcome, SharedApp, actor, say};
+use super::{Failure, Outcome, SharedApp, actor, say, work};
 
 /// What is accepted, and why.
 #[derive(Debug, clap::Args)]
@@ -22,6 +22,10 @@ pub(super) async fn run(app: SharedApp, args: Args) -> Result<Outcome, Failure> 
         return Err(Failure::Usage("--reason must say why".to_owned()));
     }
     let accepted = app.store.accept(&recording, &reason, actor(), app.clock.now()).await?;
+    if accepted == Accepted::Accepted {
+        // Its release may have waited for nothing else.
+        work::run_due(&app, std::slice::from_ref(&recording)).await?;
+    }
     app.store.clone().close().await;
     match accepted {
         Accepted::Accepted => {

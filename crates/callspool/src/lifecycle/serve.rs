@@ -1,7 +1,7 @@
 //! Serving: the HTTP side and the pipeline of one process, started together and stopped together.
 //!
-//! Guarantee: after [`Served::stop`] nothing of this process runs any more; steps it could not finish in time are handed
-//! back, so another process (or the next start) takes them over at once.
+//! Guarantee: [`Served::stop`] ends within 30 s. Steps that could not be finished in time are handed back, so another
+//! process (or the next start) takes them over at once; where the database does not answer, once their leases have run out.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +20,9 @@ const STEPS_GRACE: Duration = Duration::from_secs(20);
 /// How long requests may go on after the steps have ended.
 const REQUESTS_GRACE: Duration = Duration::from_secs(5);
 
+/// How long the whole may take where the database does not answer.
+const DEADLINE: Duration = Duration::from_secs(28);
+
 /// A serving process.
 #[derive(Debug)]
 pub struct Served {
@@ -36,7 +39,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<Served, Start
     let lock = app.store.begin_work(&node).await?;
     let address = listener.local_addr().map_err(|error| StartError::Listen(app.config.server.listen, error))?;
     let router = intake::router(Arc::clone(&app)).merge(web::router(Arc::clone(&app)));
-    let server = tokio::spawn(server::run(listener, router, server::HEAD, app.shutdown.clone()));
+    let server = tokio::spawn(server::run(listener, router, server::PATIENCE, app.shutdown.clone()));
     tokio::spawn(metrics::keep(app.shutdown.clone()));
     let runner = Runner::start(Arc::clone(&app), &node);
     tracing::info!(%address, app_url = app.config.server.app_url, node, "callspool serves");
@@ -57,10 +60,17 @@ impl Served {
         &self.app
     }
 
-    /// Stops accepting, finishes or hands back the steps, answers what is open, closes the ledger.
+    /// Stops accepting, finishes or hands back the steps, answers what is open, closes the ledger; within 28 s, whatever
+    /// does not answer: a step that could not be handed back is taken over once its lease has run out.
     pub async fn stop(self) {
         tracing::info!("stopping: no new requests, running steps get {} s", STEPS_GRACE.as_secs());
         self.app.shutdown.cancel();
+        if tokio::time::timeout(DEADLINE, self.end()).await.is_err() {
+            tracing::warn!("stopped before everything was handed back; it is taken over when its leases run out");
+        }
+    }
+
+    async fn end(self) {
         self.runner.stop(STEPS_GRACE).await;
         let abort = self.server.abort_handle();
         if tokio::time::timeout(REQUESTS_GRACE, self.server).await.is_err() {

@@ -181,7 +181,11 @@ impl Runner {
                 result = &mut work => return result.map_err(|_| Ended::Panicked),
                 () = self.abandon.cancelled() => break Ended::Abandoned,
                 () = self.app.sleep_until(next_beat) => {
-                    if !self.extend(&leases).await {
+                    let kept = tokio::select! {
+                        kept = self.extend(&leases) => kept,
+                        () = self.abandon.cancelled() => break Ended::Abandoned,
+                    };
+                    if !kept {
                         // All are over: lost, or just closed by the work itself, which is about to return then.
                         if let Ok(result) = tokio::time::timeout(LAST_WORDS, &mut work).await {
                             return result.map_err(|_| Ended::Panicked);

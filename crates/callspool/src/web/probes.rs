@@ -98,7 +98,7 @@ fn write_totals(text: &mut String, stats: &Stats) {
 }
 
 fn write_queue(text: &mut String, queue: &[QueueCount], now: Timestamp) {
-    describe(text, "callspool_queue_steps", "Steps by lane, state and last failure.");
+    describe(text, "callspool_queue_steps", "Steps by lane, name, state and last failure.");
     for count in queue {
         sample(text, "callspool_queue_steps", &labels(count), count.steps);
     }
@@ -108,9 +108,9 @@ fn write_queue(text: &mut String, queue: &[QueueCount], now: Timestamp) {
     }
 }
 
-fn labels(count: &QueueCount) -> [(&'static str, &'static str); 3] {
+fn labels(count: &QueueCount) -> [(&'static str, &'static str); 4] {
     let code = count.code.map_or("", |code| code.as_str());
-    [("lane", count.lane.as_str()), ("state", count.state.as_str()), ("code", code)]
+    [("lane", count.lane.as_str()), ("step", count.name.as_str()), ("state", count.state.as_str()), ("code", code)]
 }
 
 async fn write_services(text: &mut String, app: &App) -> Result<(), Refusal> {

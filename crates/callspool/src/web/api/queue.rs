@@ -34,6 +34,8 @@ pub(super) struct Queue {
 struct Count {
     /// `transfer`, `api` or `records`.
     lane: &'static str,
+    /// `archive`, `find-job`, `link` or `release`.
+    step: &'static str,
     /// `waiting`, `running` or `parked`.
     state: &'static str,
     /// Their last failure.
@@ -59,6 +61,7 @@ impl From<QueueCount> for Count {
     fn from(count: QueueCount) -> Self {
         Self {
             lane: count.lane.as_str(),
+            step: count.name.as_str(),
             state: count.state.as_str(),
             code: count.code.map(|code| code.as_str()),
             steps: count.steps,

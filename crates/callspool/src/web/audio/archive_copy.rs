@@ -57,6 +57,7 @@ pub(crate) async fn redirect(
             return Ok(None);
         }
     };
+    // The URL is the audio, also for who only asked for its headers.
     listening.note(&site.app, row).await?;
     let mut response = StatusCode::FOUND.into_response();
     set_text(&mut response, header::LOCATION, url.as_str());

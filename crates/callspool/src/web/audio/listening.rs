@@ -13,7 +13,7 @@ use crate::web::refusal::Refusal;
 /// A wish to hear a recording.
 #[derive(Debug)]
 pub(crate) struct Listening {
-    /// `HEAD` gets no audio and leaves no event.
+    /// `HEAD` gets no audio; only where it gets a URL that plays it does it leave an event.
     pub method: Method,
     /// The request's headers.
     pub headers: HeaderMap,
@@ -55,10 +55,7 @@ pub(crate) enum Audience {
 impl Listening {
     /// Stores that audio is given to somebody; without that none is given.
     pub(crate) async fn note(&self, app: &App, row: &RecordingRow) -> Result<(), Refusal> {
-        match self.method {
-            Method::HEAD => Ok(()),
-            _ => note(app, row, self.manner.as_str(), &self.audience).await,
-        }
+        note(app, row, self.manner.as_str(), &self.audience).await
     }
 
     /// Sets what every audio answer says about itself. Browsers may keep it, but must ask again: access may be gone.

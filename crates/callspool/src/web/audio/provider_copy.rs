@@ -44,7 +44,9 @@ pub(crate) async fn serve(site: &Site, row: &RecordingRow, listening: &Listening
             return Ok(response);
         }
     }
-    listening.note(app, row).await?;
+    if listening.method != Method::HEAD {
+        listening.note(app, row).await?;
+    }
     Ok(response)
 }
 

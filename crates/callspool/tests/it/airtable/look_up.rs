@@ -7,7 +7,7 @@ use callspool_domain::{CallSid, Code, RecordingSid, StepName, StepState, Subject
 use callspool_sandbox::Fault;
 use callspool_sandbox::airtable::Route;
 use callspool_sandbox::twilio::{Call, NewRecording, Route as TwilioRoute, Word};
-use callspool_store::RetryWhat;
+use callspool_store::{RetryWhat, Role};
 use serde_json::json;
 
 use super::{find_job_step, line, link_step, parked, query};
@@ -266,6 +266,42 @@ story! {
         world.advance(Duration::from_secs(MINUTE + SPREAD)).await;
         assert_eq!(table.lines_of(&record, &placed), 1);
         world.twilio.faults().lift();
+        table.end(world).await;
+    }
+}
+
+story! {
+    async fn a_job_that_several_records_have_is_corrected_by_put_and_nobody_is_called_for_it(world: World, table: Table) {
+        table.job("TWICE");
+        table.job("TWICE");
+        let good = table.job("GOOD");
+        let placed = world.call("?job=TWICE").await;
+        world.settle().await;
+        assert_eq!(parked(&link_step(&world, "TWICE").await), Some(Code::JobAmbiguous));
+        let (status, _) = world.put(&format!("/api/v1/calls/{}", placed.call_sid), json!({"job_id": "GOOD"})).await;
+        assert_eq!(status, 200);
+        world.settle().await;
+        assert_eq!(table.lines_of(&good, &placed), 1);
+        assert_eq!(link_step(&world, "TWICE").await.state, StepState::Cancelled);
+        table.end(world).await;
+    }
+}
+
+story! {
+    async fn the_metrics_tell_steps_of_one_lane_apart(world: World, table: Table) {
+        world.call("?job=UNKNOWN").await;
+        world.call("").await;
+        world.settle().await;
+        let token = world.token(Role::Listener).await;
+        let answer = world.http.get(world.url("/metrics")).bearer_auth(token).send().await.expect("an answer");
+        let text = answer.text().await.expect("text");
+        let series: Vec<&str> = text.lines().filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();
+        let series: Vec<&str> = series.into_iter().filter(|name| !name.starts_with('#')).collect();
+        let different: std::collections::BTreeSet<&str> = series.iter().copied().collect();
+        assert_eq!(different.len(), series.len(), "a series is there twice: {text}");
+        for step in ["find-job", "link"] {
+            assert!(text.contains(&format!("lane=\"records\",step=\"{step}\",state=\"waiting\",code=\"job_not_found\"}} 1")), "{text}");
+        }
         table.end(world).await;
     }
 }

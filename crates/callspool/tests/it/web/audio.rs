@@ -7,7 +7,7 @@ use callspool_store::{EventRow, Role, kind};
 use http::{Method, StatusCode};
 
 use super::{Reader, send};
-use crate::harness::{Kind, World, story};
+use crate::harness::{Bucket, Kind, World, story};
 
 /// The path that downloads a recording.
 fn path(placed: &PlacedCall) -> String {
@@ -193,4 +193,22 @@ async fn on_s3(kind: Kind) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_s3_audio_comes_by_a_fresh_signed_url_or_through_us() {
     on_s3(Kind::Sqlite).await;
+}
+
+story! {
+    async fn a_url_into_the_bucket_is_given_to_nobody_without_an_event(world: World, bucket: Bucket) {
+        let placed = world.call("?job=J").await;
+        world.settle().await;
+        let reader = Reader::new(&world, Role::Listener).await;
+        let sid = &placed.recording_sid;
+        let paths = [format!("/r/{sid}"), path(&placed), format!("{}/play", path(&placed))];
+        for (method, before) in [(Method::HEAD, 0), (Method::GET, paths.len())] {
+            for (n, path) in paths.iter().enumerate() {
+                let answer = reader.ask(method.clone(), path, &[]).await;
+                assert_eq!((answer.status, answer.header("location").is_empty()), (302, false), "{method} {path}");
+                assert_eq!(accesses(&world, sid).await.len(), before + n + 1, "{method} {path}");
+            }
+        }
+        bucket.end(world).await;
+    }
 }

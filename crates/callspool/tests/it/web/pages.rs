@@ -91,7 +91,7 @@ story! {
         let text = Reader::new(&world, Role::Listener).await.get("/metrics").await.text();
         for line in [
             "callspool_recordings{status=\"announced\"} 1\n",
-            "callspool_queue_steps{lane=\"transfer\",state=\"waiting\",code=\"provider_unauthorized\"} 1\n",
+            "callspool_queue_steps{lane=\"transfer\",step=\"archive\",state=\"waiting\",code=\"provider_unauthorized\"} 1\n",
             "callspool_service_out{service=\"provider\"} 1\n",
             "callspool_http_requests_total{route=\"/healthz\",method=\"GET\",status=\"200\"} ",
         ] {
