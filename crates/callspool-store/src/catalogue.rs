@@ -6,7 +6,7 @@ use callspool_domain::{AccountSid, CallSid, JobId, RecordingSid, Timestamp};
 use crate::db::Statement;
 use crate::events::EventFilter;
 use crate::lists::{self, CallCursor, CallFilter, JobCursor, RecordingCursor, RecordingFilter};
-use crate::steps::{claim, close, fail, finish, queue, retry, services, sweep};
+use crate::steps::{claim, claim_own, close, fail, finish, queue, retry, services, sweep};
 use crate::{
     accept, archive_keys, call_events, calls, counters, events, facts, intake, jobs, limits, lines, meta, planning,
     postman, recordings, store, ties, tokens,
@@ -38,6 +38,7 @@ pub fn statements() -> Vec<String> {
         ties::STATEMENTS,
         tokens::STATEMENTS,
         claim::STATEMENTS,
+        claim_own::STATEMENTS,
         close::STATEMENTS,
         fail::STATEMENTS,
         finish::STATEMENTS,

@@ -22,7 +22,7 @@ statements! {
     FORGET: "lines" = "DELETE FROM lines WHERE state = 'owed' AND 'link/' || job_id = $2 \
         AND recording_sid IN (SELECT recording_sid FROM recordings WHERE call_sid = $1)";
     CANCEL_IDLE: "steps" = "UPDATE steps SET state = 'cancelled' WHERE step_id = $1 AND state IN ('waiting', 'parked') \
-        AND NOT EXISTS (SELECT 1 FROM lines WHERE 'link/' || lines.job_id = $1 AND lines.state = 'owed')";
+        AND NOT EXISTS (SELECT 1 FROM lines WHERE job_id = $2 AND lines.state = 'owed')";
     SET: "calls" = "UPDATE calls SET job_id = $2, tied_by = $3 WHERE call_sid = $1";
 }
 
@@ -135,7 +135,8 @@ async fn forget_hopeless_lines(tx: &Tx<'_>, call: &CallSid, job: &JobId) -> Resu
     for link in &hopeless {
         tx.execute(&FORGET, params![call, link]).await?;
         // Nobody is to be called for a step that has nothing to write any more.
-        tx.execute(&CANCEL_IDLE, params![link]).await?;
+        let job = link.strip_prefix("link/").unwrap_or_default();
+        tx.execute(&CANCEL_IDLE, params![link, job]).await?;
     }
     Ok(())
 }

@@ -28,6 +28,8 @@ macro_rules! take {
     };
 }
 
+pub(super) use take;
+
 statements! {
     HELD: "steps" = "SELECT step_id, attempt, subject_kind, subject_id, name, failures, code, misses, first_miss_at, due_at \
         FROM steps WHERE state = 'running' AND claim_id = $1";
@@ -49,11 +51,28 @@ const CLOCK: Statement =
     Statement::new("the clock", "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)");
 
 /// Who claims, how many steps of which lane.
-struct Claim {
-    lane: Lane,
-    limit: u32,
-    owner: String,
-    claim_id: String,
+pub(super) struct Claim {
+    pub(super) lane: Lane,
+    pub(super) limit: u32,
+    pub(super) owner: String,
+    pub(super) claim_id: String,
+}
+
+/// What an earlier try of this very claim took: its answer was lost.
+pub(super) async fn held(tx: &Tx<'_>, claim: &Claim) -> Result<Vec<Claimed>> {
+    Ok(in_order(tx.rows(&HELD, params![&claim.claim_id], read_claimed).await?))
+}
+
+/// Whether a batch of the records lane runs anywhere. Holds the lane's row until the end of the transaction, so that no two
+/// nodes come to the same conclusion.
+pub(super) async fn batch_runs(tx: &Tx<'_>, clock: Timestamp) -> Result<bool> {
+    tx.exists(&LOCK_LANE, params![Lane::Records]).await?;
+    for name in names_of(Lane::Records) {
+        if first(tx, &LAST_EXPIRY, name).await?.is_some_and(|until| until > clock) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl Store {
@@ -69,7 +88,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Claimed>> {
         let claim = Claim { lane, limit, owner: owner.to_owned(), claim_id: claim_id.to_owned() };
-        self.write((claim, now), |tx, (claim, now)| Box::pin(take(tx, claim, *now))).await
+        self.write((claim, now), |tx, (claim, now)| Box::pin(take_any(tx, claim, *now))).await
     }
 
     /// When the next step of a lane can be claimed; `None` where nothing waits or runs.
@@ -118,10 +137,10 @@ impl Store {
     }
 }
 
-async fn take(tx: &Tx<'_>, claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
-    let held = tx.rows(&HELD, params![&claim.claim_id], read_claimed).await?;
+async fn take_any(tx: &Tx<'_>, claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
+    let held = held(tx, claim).await?;
     if !held.is_empty() {
-        return Ok(in_order(held));
+        return Ok(held);
     }
     services::make_probes_due(tx, claim.lane, now).await?;
     let clock = lease_clock(tx, now).await?;
@@ -145,15 +164,13 @@ async fn take(tx: &Tx<'_>, claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>
     Ok(in_order(taken))
 }
 
-/// Which steps of the records lane are next, unless a batch of them runs already. Holds the lane's row until the end of the
-/// transaction, so that no two nodes come to the same conclusion.
+/// Which steps of the records lane are next, unless a batch of them runs already.
 async fn batch_name(tx: &Tx<'_>, clock: Timestamp, now: Timestamp) -> Result<Option<StepName>> {
-    tx.exists(&LOCK_LANE, params![Lane::Records]).await?;
+    if batch_runs(tx, clock).await? {
+        return Ok(None);
+    }
     let mut next: Option<(Timestamp, StepName)> = None;
     for name in names_of(Lane::Records) {
-        if first(tx, &LAST_EXPIRY, name).await?.is_some_and(|until| until > clock) {
-            return Ok(None);
-        }
         let expired = first(tx, &FIRST_EXPIRY, name).await?;
         let due = first(tx, &FIRST_DUE, name).await?.filter(|due| *due <= now);
         let candidate = expired.into_iter().chain(due).min().map(|at| (at, name));
@@ -208,7 +225,7 @@ pub(crate) async fn void_leases(tx: &Tx<'_>) -> Result<()> {
 }
 
 /// The clock that leases run by: the database's where nodes share it, else ours.
-async fn lease_clock(tx: &Tx<'_>, now: Timestamp) -> Result<Timestamp> {
+pub(super) async fn lease_clock(tx: &Tx<'_>, now: Timestamp) -> Result<Timestamp> {
     if tx.is_postgres() { Ok(tx.optional(&CLOCK, &[], read_time).await?.flatten().unwrap_or(now)) } else { Ok(now) }
 }
 
@@ -225,7 +242,7 @@ fn read_time(row: &Row<'_>) -> Result<Option<Timestamp>> {
     row.get(0)
 }
 
-fn read_claimed(row: &Row<'_>) -> Result<(Timestamp, Claimed)> {
+pub(super) fn read_claimed(row: &Row<'_>) -> Result<(Timestamp, Claimed)> {
     let claimed = Claimed {
         lease: Lease { step: row.get(0)?, attempt: row.get(1)? },
         subject: read_subject(row, 2, 3)?,
@@ -239,7 +256,7 @@ fn read_claimed(row: &Row<'_>) -> Result<(Timestamp, Claimed)> {
 }
 
 /// Neither database promises an order of the rows it returns.
-fn in_order(mut taken: Vec<(Timestamp, Claimed)>) -> Vec<Claimed> {
+pub(super) fn in_order(mut taken: Vec<(Timestamp, Claimed)>) -> Vec<Claimed> {
     taken.sort_by(|(a_due, a), (b_due, b)| (a_due, &a.lease.step).cmp(&(b_due, &b.lease.step)));
     taken.into_iter().map(|(_, claimed)| claimed).collect()
 }

@@ -4,6 +4,7 @@
 //! with the facts that follow from it.
 
 pub(crate) mod claim;
+pub(crate) mod claim_own;
 pub(crate) mod close;
 pub(crate) mod fail;
 pub(crate) mod finish;

@@ -10,6 +10,7 @@ on_both! {
     a_claimed_step_is_claimed_by_nobody_else
     claims_come_in_the_order_in_which_steps_are_due
     a_repeated_claim_returns_what_it_holds
+    a_command_claims_the_steps_of_its_own_recordings_alone
     an_expired_lease_is_taken_over_and_fences_out_the_one_before
     whoever_lost_his_lease_writes_nothing
     an_extended_lease_is_not_taken_over
@@ -116,4 +117,28 @@ async fn a_cancelled_step_comes_back_if_it_is_still_wanted(scene: &Scene) {
     let lease = scene.claim_one(StepName::Archive, at(0)).await.lease;
     assert!(scene.store.cancel_step(&lease, at(1)).await.expect("an answer"));
     scene.claim_one(StepName::Archive, at(1)).await;
+}
+
+async fn a_command_claims_the_steps_of_its_own_recordings_alone(scene: &Scene) {
+    let claim_own = async |own: u32, lane, id| {
+        scene.store.claim_own(&[recording(own)], lane, 10, "a-command", id, at(1)).await.expect("a claim")
+    };
+    for n in [4, 5] {
+        scene.archived(n, Some(&format!("J{n}")), at(0)).await;
+    }
+    for n in 1..=3 {
+        scene.completed(n, Some(&format!("J{n}")), at(0)).await;
+    }
+    let claimed = claim_own(2, Lane::Transfer, "one").await;
+    let [step] = claimed.as_slice() else { panic!("{claimed:?}") };
+    assert_eq!((step.name, &step.subject), (StepName::Archive, &Subject::Recording(recording(2))));
+    assert_eq!(claim_own(2, Lane::Transfer, "one").await, claimed, "its answer may have been lost");
+    assert!(claim_own(2, Lane::Transfer, "two").await.is_empty());
+    scene.expire_leases().await;
+    assert_eq!(claim_own(2, Lane::Transfer, "three").await.len(), 1, "what nobody holds any more is taken over");
+
+    assert!(claim_own(2, Lane::Records, "four").await.is_empty(), "others' lines are others' to write");
+    let links = claim_own(5, Lane::Records, "five").await;
+    assert_eq!(links.iter().map(|step| step.subject.id()).collect::<Vec<_>>(), ["J5"]);
+    assert!(claim_own(4, Lane::Records, "six").await.is_empty(), "one batch at a time over all nodes");
 }

@@ -15,7 +15,7 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Sees to it that the due steps of these recordings are run: here, unless another process works on this database.
 /// Returns false where that other process does it.
 pub(super) async fn run_due(app: &SharedApp, recordings: &[RecordingSid]) -> Result<bool, Failure> {
-    run_while(app, async |now| {
+    run_while(app, Some(recordings), async |now| {
         for recording in recordings {
             if steps(app, recording).await?.iter().any(|step| is_active(step, now)) {
                 return Ok(true);
@@ -28,7 +28,7 @@ pub(super) async fn run_due(app: &SharedApp, recordings: &[RecordingSid]) -> Res
 
 /// The same for every step there is.
 pub(super) async fn run_all_due(app: &SharedApp) -> Result<bool, Failure> {
-    run_while(app, async |now| {
+    run_while(app, None, async |now| {
         let active = |count: &QueueCount| match count.state {
             StepState::Running => true,
             StepState::Waiting => count.oldest_due <= now,
@@ -44,7 +44,11 @@ fn is_active(step: &StepRow, now: Timestamp) -> bool {
 }
 
 /// Runs steps here while there is something to do; what waits for a later time is left to it.
-async fn run_while(app: &SharedApp, busy: impl AsyncFn(Timestamp) -> Result<bool, Failure>) -> Result<bool, Failure> {
+async fn run_while(
+    app: &SharedApp,
+    own: Option<&[RecordingSid]>,
+    busy: impl AsyncFn(Timestamp) -> Result<bool, Failure>,
+) -> Result<bool, Failure> {
     let node = random::id(app.clock.now());
     let _lock = match app.store.begin_work(&node).await {
         Ok(lock) => lock,
@@ -54,7 +58,10 @@ async fn run_while(app: &SharedApp, busy: impl AsyncFn(Timestamp) -> Result<bool
         }
         Err(error) => return Err(error.into()),
     };
-    let runner = Runner::start(app.clone(), &node);
+    let runner = match own {
+        Some(recordings) => Runner::start_for(app.clone(), &node, recordings),
+        None => Runner::start(app.clone(), &node),
+    };
     let result = wait_while(app, busy).await;
     runner.stop(GRACE).await;
     result.map(|()| true)

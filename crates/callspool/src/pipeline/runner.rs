@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use callspool_domain::failure::Code;
 use callspool_domain::step::{HEARTBEAT, LEASE};
-use callspool_domain::{Lane, StepFailure, StepName, Subject, Timestamp};
+use callspool_domain::{Lane, RecordingSid, StepFailure, StepName, Subject, Timestamp};
 use callspool_store::{Claimed, Lease};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,8 @@ const SWEEP_CALLS: u32 = 200;
 pub struct Runner {
     app: Arc<App>,
     owner: Arc<str>,
+    /// The recordings whose steps alone are run; `None` runs every step.
+    own: Option<Arc<[RecordingSid]>>,
     tasks: TaskTracker,
     /// No new claims once cancelled.
     stop: CancellationToken,
@@ -43,9 +45,20 @@ pub struct Runner {
 impl Runner {
     /// Starts the lanes and the sweep. `owner` names this process in leases.
     pub fn start(app: Arc<App>, owner: &str) -> Self {
+        Self::start_with(app, owner, None)
+    }
+
+    /// The same for the steps of these recordings alone, with those of their calls and jobs: other nodes, which may be
+    /// configured differently, do the rest.
+    pub fn start_for(app: Arc<App>, owner: &str, recordings: &[RecordingSid]) -> Self {
+        Self::start_with(app, owner, Some(recordings.into()))
+    }
+
+    fn start_with(app: Arc<App>, owner: &str, own: Option<Arc<[RecordingSid]>>) -> Self {
         let runner = Self {
             app,
             owner: owner.into(),
+            own,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             abandon: CancellationToken::new(),
@@ -81,7 +94,8 @@ impl Runner {
             if self.claim_and_spawn(lane, first, &slots, looked_at).await {
                 continue;
             }
-            let due = self.app.store.next_due(lane).await.ok().flatten();
+            // What others are to do says nothing about when there is something for us.
+            let due = if self.own.is_some() { None } else { self.app.store.next_due(lane).await.ok().flatten() };
             tokio::select! {
                 _ = changed.changed() => {}
                 () = self.next_look(due, looked_at) => {}
@@ -111,7 +125,12 @@ impl Runner {
         let limit =
             if lane == Lane::Records { link::BATCH } else { u32::try_from(slots.available_permits() + 1).unwrap_or(1) };
         let claim_id = random::id(now);
-        let claimed = match self.app.store.claim(lane, limit, &self.owner, &claim_id, now).await {
+        let store = &self.app.store;
+        let claimed = match &self.own {
+            None => store.claim(lane, limit, &self.owner, &claim_id, now).await,
+            Some(own) => store.claim_own(own, lane, limit, &self.owner, &claim_id, now).await,
+        };
+        let claimed = match claimed {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::error!(lane = lane.as_str(), %error, "steps could not be claimed; trying again");
