@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use callspool_domain::{Code, RecordingSid, StepFailure};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -34,7 +35,9 @@ const PLAY_BYTES: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub struct LocalFolder {
     root: PathBuf,
-    id: Result<String, StepFailure>,
+    id: Arc<OnceLock<String>>,
+    /// Why there is none, as long as there is none.
+    unknown: StepFailure,
 }
 
 impl LocalFolder {
@@ -50,9 +53,14 @@ impl LocalFolder {
     }
 
     /// Opens the folder with this id and removes temporary files that no living process holds. A folder that is away
-    /// fails each operation instead, until it is back.
-    pub(super) async fn open(root: &Path, id: Result<String, StepFailure>) -> Self {
-        let folder = Self { root: root.to_owned(), id };
+    /// fails each operation instead, until it is back, and one without an id until [`LocalFolder::know`].
+    pub async fn open(root: &Path, id: Result<String, StepFailure>) -> Self {
+        let nobody_said = || StepFailure::new(Code::ArchiveUnavailable, "the archive folder has no id yet");
+        let (id, unknown) = match id {
+            Ok(id) => (OnceLock::from(id), nobody_said()),
+            Err(failure) => (OnceLock::new(), failure),
+        };
+        let folder = Self { root: root.to_owned(), id: Arc::new(id), unknown };
         let opened = folder.clone();
         let swept = blocking(move || {
             opened.check()?;
@@ -67,7 +75,13 @@ impl LocalFolder {
 
     /// Makes sure that this very folder is at its place now.
     fn check(&self) -> Result<(), StepFailure> {
-        self.id.as_ref().map_err(Clone::clone).and_then(|id| identity::check(&self.root, id))
+        self.id.get().ok_or_else(|| self.unknown.clone()).and_then(|id| identity::check(&self.root, id))
+    }
+
+    /// Learns the id of a folder that could not be made when it was opened: from now on it is used.
+    pub fn know(&self, id: String) {
+        // It is known once; whoever comes later has read the same id from the ledger.
+        self.id.set(id).unwrap_or_default();
     }
 
     pub(super) async fn put(

@@ -1,8 +1,9 @@
 //! What one process holds: the configuration, the clock, the ledger and the clients of the outside services.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use callspool_clients::archive::{Archive, ArchiveConfig, LocalFolder, PartBudget};
 use callspool_clients::http::{Http, HttpOptions, SetupError};
@@ -19,6 +20,8 @@ use crate::records::JobRecords;
 const TRANSFERS: usize = 16;
 /// How many small provider requests run at once.
 const REQUESTS: usize = 4;
+/// How often an archive folder that can't be made is tried again.
+const ESTABLISH_EVERY: Duration = Duration::from_secs(5);
 
 /// One process's parts, shared by its requests and steps.
 #[derive(Debug)]
@@ -89,23 +92,27 @@ impl App {
             );
             accounts.insert(settings.sid.clone(), Account { settings: settings.clone(), client });
         }
+        let shutdown = CancellationToken::new();
         let archive = match &config.archive.place {
             ArchiveConfig::Local { root } => {
-                Archive::open_folder(root, folder_id(&store, root, clock.now()).await?).await
+                let id = folder_id(&store, root, clock.now()).await?;
+                let is_unknown = id.is_err();
+                let folder = LocalFolder::open(root, id).await;
+                if is_unknown {
+                    tokio::spawn(establish(
+                        store.clone(),
+                        clock.clone(),
+                        root.clone(),
+                        folder.clone(),
+                        shutdown.clone(),
+                    ));
+                }
+                Archive::Local(folder)
             }
             ArchiveConfig::S3(bucket) => Archive::open_bucket(&http, bucket)?,
         };
         let records = JobRecords::new(&config.records, &http, &store, &clock);
-        Ok(Arc::new(Self {
-            config,
-            clock,
-            store,
-            archive,
-            parts: PartBudget::default(),
-            records,
-            shutdown: CancellationToken::new(),
-            accounts,
-        }))
+        Ok(Arc::new(Self { config, clock, store, archive, parts: PartBudget::default(), records, shutdown, accounts }))
     }
 
     /// The account with this sid, if it is configured.
@@ -148,9 +155,20 @@ async fn folder_id(
     match LocalFolder::establish(root, &random::id(now)).await {
         // Where another process was faster, what it stored is the id: its folder may not be the one seen here.
         Ok(id) => store.meta_set_if_absent(&name, &id).await.map(Ok),
-        Err(mut failure) => {
-            failure.detail.push_str("; then restart callspool");
-            Ok(Err(failure))
+        Err(failure) => Ok(Err(failure)),
+    }
+}
+
+/// Makes the folder as soon as it can be made.
+async fn establish(store: Store, clock: Clock, root: PathBuf, folder: LocalFolder, shutdown: CancellationToken) {
+    loop {
+        let again = clock.now() + ESTABLISH_EVERY;
+        if shutdown.run_until_cancelled(sleep_until(&clock, again)).await.is_none() {
+            return;
+        }
+        if let Ok(Ok(id)) = folder_id(&store, &root, clock.now()).await {
+            tracing::info!(folder = %root.display(), "the archive folder is there now");
+            return folder.know(id);
         }
     }
 }

@@ -85,3 +85,29 @@ story! {
         world.end().await;
     }
 }
+
+story! {
+    async fn a_folder_that_can_not_be_made_at_the_first_start_is_used_once_it_can(world: World) {
+        let mut world = world;
+        world.stop().await;
+        // A file where one of its parents should be: nobody, not even root, can make a folder below it.
+        let blocked = world.folder.path().join("blocked");
+        fs::write(&blocked, "").expect("a file");
+        world.set("ARCHIVE_URL", format!("file://{}", blocked.join("archive").display()));
+        world.boot().await;
+        let placed = world.call("?job=J").await;
+        world.settle().await;
+        let step = world.step(StepName::Archive, Subject::Recording(placed.recording_sid.clone())).await;
+        assert_eq!(step.state, StepState::Waiting, "{:?}", step.detail);
+        world.advance(LATER).await;
+        assert_eq!(world.recording(&placed.recording_sid).await.status, Status::Announced);
+
+        fs::remove_file(&blocked).expect("it is there");
+        for _ in 0..20 {
+            world.advance(Duration::from_secs(5)).await;
+        }
+        assert_eq!(world.recording(&placed.recording_sid).await.status, Status::Archived);
+        assert_eq!(world.history("J").await.lines().count(), 1);
+        world.end().await;
+    }
+}
