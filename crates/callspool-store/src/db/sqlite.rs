@@ -188,6 +188,8 @@ fn write_groups(
     let mut stopping = false;
     while !stopping {
         let Some(Message::Run(first)) = jobs.blocking_recv() else { return };
+        // Whoever is about to ask gets the chance, where processors are scarce: one commit for more of them.
+        std::thread::yield_now();
         let mut group = Vec::new();
         let ran = run_group(connection, first, jobs, most, &mut group, &mut stopping);
         let news = News::default();
