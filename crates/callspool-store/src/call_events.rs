@@ -73,7 +73,7 @@ async fn take_in(tx: &Tx<'_>, event: &CallEvent, policy: &Policy, now: Timestamp
 async fn move_on(tx: &Tx<'_>, event: &CallEvent, now: Timestamp) -> Result<()> {
     let before: Option<String> = tx.optional(&STATUS, params![&event.call], |row| row.get(0)).await?.flatten();
     let known = before.clone().map(CallStatus::new);
-    if known.is_some_and(|known| known == event.status || known.finality() >= event.status.finality()) {
+    if known.is_some_and(|known| known.finality() >= event.status.finality()) {
         return Ok(());
     }
     tx.execute(&SET_STATUS, params![&event.call, event.status.as_str()]).await?;

@@ -8,8 +8,8 @@ use super::refusal::Refusal;
 use super::said::{job, word};
 use super::webhook::Webhook;
 
-/// Reads what is said of the call. `AccountSid` and `CallSid` are required, and `CallStatus` is, where the call's state is
-/// what the request is about (<https://www.twilio.com/docs/voice/api/call-resource#statuscallback>).
+/// Reads what is said of the call. `AccountSid`, `CallSid` and `CallStatus` are required
+/// (<https://www.twilio.com/docs/voice/api/call-resource#statuscallback>).
 pub(super) fn read(webhook: &Webhook) -> Result<CallEvent, Refusal> {
     let Webhook { fields, query } = webhook;
     let required = |name: &'static str| fields.get(name)?.ok_or(Refusal::Missing(name));
