@@ -157,6 +157,18 @@ impl Archive {
     }
 }
 
+impl Archive {
+    /// Where anybody can read the object, if the store lets anybody; `None` where the archive has no such address.
+    pub async fn public_url(&self, key: &str) -> Result<Option<Url>, StepFailure> {
+        // A signed URL without its signature is that very address, on every store that signs.
+        let signed = self.sign(key, Duration::from_secs(60), "inline", AudioFormat::Wav).await?;
+        Ok(signed.map(|mut url| {
+            url.set_query(None);
+            url
+        }))
+    }
+}
+
 /// Keys are made safe where they are rendered. This is the second lock on the door: every segment is plain ASCII and
 /// names something below the archive's root.
 fn check_key(key: &str) -> Result<(), StepFailure> {

@@ -100,6 +100,12 @@ impl Twilio {
         }
     }
 
+    /// The recording's own address at the provider, as its callbacks tell it; who asks there needs credentials
+    /// (<https://www.twilio.com/docs/voice/api/recording#fetch-a-recordings-media-file>).
+    pub fn address_of(&self, recording: &RecordingSid) -> Option<String> {
+        self.recording_url(recording, "").ok().map(String::from)
+    }
+
     fn recording_url(&self, recording: &RecordingSid, ending: &str) -> Result<Url, StepFailure> {
         self.url(&["Recordings", &format!("{recording}{ending}")])
     }

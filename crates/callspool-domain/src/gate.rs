@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::line::LineState;
+use crate::line::{Event, LineState};
 use crate::policy::Policy;
 use crate::recording::{CopyState, Status};
 use crate::time::Timestamp;
@@ -71,7 +71,8 @@ pub fn standing(call: &CallView, recording: &RecordingView, policy: &Policy) -> 
     close(recording.provider_copy_gone, Closed::AlreadyGone);
     close(archive.is_some_and(|copy| copy.doubtful && !copy.accepted), Closed::Doubtful);
     close(call.job.is_none() && !policy.release_without_job, Closed::NoJob);
-    close(call.job.is_some() && recording.line != Some(LineState::Confirmed), Closed::LineOutstanding);
+    let line = call.job.as_ref().map(|job| recording.line(job, Event::Recording));
+    close(line.is_some_and(|line| line != Some(LineState::Confirmed)), Closed::LineOutstanding);
     reasons
 }
 

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use crate::gate;
-use crate::id::RecordingSid;
-use crate::line::LineState;
+use crate::id::{JobId, RecordingSid};
+use crate::line::{Event, LineState};
 use crate::policy::Policy;
 use crate::recording::Status;
 use crate::step::{StepName, StepState, Subject};
@@ -17,6 +17,24 @@ use crate::view::{CallView, RecordingView};
 
 /// How long an unsettled call waits at most until it is looked at again, should a wake-up be lost.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(3600);
+
+/// For so long archiving may take, tries and all, before the job is told that it is delayed.
+pub const PENDING_AFTER: Duration = Duration::from_secs(60);
+/// When to look again whether a delay is a mere backlog, of which no job is told, or a failure by now.
+const BACKLOG_LOOK: Duration = Duration::from_secs(600);
+
+/// A line to be owed to a job, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewLine {
+    /// In whose history.
+    pub job: JobId,
+    /// About which recording.
+    pub recording: RecordingSid,
+    /// What it reports.
+    pub event: Event,
+    /// The job the recording belongs to now, where it reports that.
+    pub moved_to: Option<JobId>,
+}
 
 /// A step that must exist and be neither done nor cancelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +59,10 @@ pub enum Next {
 /// What should happen next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// Lines to be owed to the call's job, before the steps.
-    pub lines: Vec<RecordingSid>,
+    /// Lines to be owed, before the steps.
+    pub lines: Vec<NewLine>,
+    /// Recordings that are back in the call's job: should they move away once more, that is news again.
+    pub back: Vec<RecordingSid>,
     /// Steps that must be there.
     pub ensure: Vec<Ensure>,
     /// Waiting or parked steps that are no longer wanted.
@@ -53,15 +73,18 @@ pub struct Plan {
 
 /// Decides what should happen next to this call.
 pub fn plan(call: &CallView, policy: &Policy, now: Timestamp) -> Plan {
-    let mut plan = Plan { lines: Vec::new(), ensure: Vec::new(), cancel: Vec::new(), next: Next::Settled };
+    let mut plan =
+        Plan { lines: Vec::new(), back: Vec::new(), ensure: Vec::new(), cancel: Vec::new(), next: Next::Settled };
     for recording in &call.recordings {
         plan_archive(recording, now, &mut plan);
-        plan_line(call, recording, now, &mut plan);
+        plan_lines(call, recording, now, &mut plan);
+        plan_links(recording, now, &mut plan);
         plan_release(call, recording, policy, &mut plan);
     }
     plan_job_look_up(call, policy, now, &mut plan);
     if !plan.ensure.is_empty() || call.recordings.iter().any(is_under_way) {
-        plan.next = Next::LookAgain(now + LOOK_AGAIN);
+        let told = call.recordings.iter().filter_map(|recording| tell_of_delay_at(call, recording, now));
+        plan.next = Next::LookAgain(told.fold(now + LOOK_AGAIN, Timestamp::min));
     }
     plan
 }
@@ -80,21 +103,71 @@ fn plan_archive(recording: &RecordingView, now: Timestamp, plan: &mut Plan) {
     }
 }
 
-fn plan_line(call: &CallView, recording: &RecordingView, now: Timestamp, plan: &mut Plan) {
+/// Lines are owed by what is stored, whatever brought it about: a call that was tied to another job, or a recording that
+/// turned out to belong to another call, leaves the same word behind.
+fn plan_lines(call: &CallView, recording: &RecordingView, now: Timestamp, plan: &mut Plan) {
     let Some(job) = &call.job else { return };
-    if recording.status != Status::Archived || recording.line == Some(LineState::Confirmed) {
-        return;
+    if let Some(event) = due_event(recording, now).filter(|event| recording.line(job, *event).is_none()) {
+        let (job, recording) = (job.clone(), recording.sid.clone());
+        plan.lines.push(NewLine { job, recording, event, moved_to: None });
     }
-    if recording.line.is_none() {
-        // A recording has one line, whatever call it moves to.
-        if recording.line_elsewhere {
-            return;
+    if recording.line(job, Event::Moved).is_some() {
+        plan.back.push(recording.sid.clone());
+    }
+    for left in jobs_left(recording, job) {
+        let (job, recording, moved_to) = (left.clone(), recording.sid.clone(), Some(job.clone()));
+        plan.lines.push(NewLine { job, recording, event: Event::Moved, moved_to });
+    }
+}
+
+/// What the call's job must know of the recording by now.
+fn due_event(recording: &RecordingView, now: Timestamp) -> Option<Event> {
+    match recording.status {
+        Status::Archived => Some(Event::Recording),
+        Status::Absent | Status::Failed | Status::Missing => Some(Event::NoRecording),
+        Status::Announced => {
+            let is_late = recording.archive_wanted_at.is_some_and(|wanted| now.since(wanted) >= PENDING_AFTER);
+            (is_late && recording.archive_has_failed).then_some(Event::Pending)
         }
-        plan.lines.push(recording.sid.clone());
+        Status::Expired => None,
     }
-    let link = Ensure { subject: Subject::Job(job.clone()), step: StepName::Link, due_at: now };
-    if !plan.ensure.contains(&link) {
-        plan.ensure.push(link);
+}
+
+/// The other jobs that know where this recording plays, and not that it has left them.
+fn jobs_left<'a>(recording: &'a RecordingView, job: &JobId) -> impl Iterator<Item = &'a JobId> {
+    let knows = |left: &&JobId| {
+        recording.line(left, Event::Recording).is_some() || recording.line(left, Event::Pending).is_some()
+    };
+    let has_left = |left: &&JobId| recording.line(left, Event::Moved).is_some();
+    let mut others: Vec<&JobId> = recording.lines.iter().map(|line| &line.job).filter(|other| *other != job).collect();
+    others.dedup();
+    others.into_iter().filter(knows).filter(move |left| !has_left(left))
+}
+
+/// Whoever is owed a line has a step that writes it.
+fn plan_links(recording: &RecordingView, now: Timestamp, plan: &mut Plan) {
+    let owed = recording.lines.iter().filter(|line| line.state == LineState::Owed).map(|line| &line.job);
+    let new = plan.lines.iter().filter(|line| line.recording == recording.sid).map(|line| &line.job);
+    let jobs: Vec<JobId> = owed.chain(new).cloned().collect();
+    for job in jobs {
+        let link = Ensure { subject: Subject::Job(job), step: StepName::Link, due_at: now };
+        if !plan.ensure.contains(&link) {
+            plan.ensure.push(link);
+        }
+    }
+}
+
+/// When to look whether the job must be told that archiving is delayed; `None` where it was told, or nobody is to be.
+fn tell_of_delay_at(call: &CallView, recording: &RecordingView, now: Timestamp) -> Option<Timestamp> {
+    let job = call.job.as_ref()?;
+    let waits = recording.status == Status::Announced
+        && recording.provider_status.is_completed()
+        && recording.line(job, Event::Pending).is_none();
+    let at = recording.archive_wanted_at.unwrap_or(now) + PENDING_AFTER;
+    match waits {
+        true if at > now => Some(at),
+        true if !recording.archive_has_failed => Some(now + BACKLOG_LOOK),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A call with everything stored under it, as far as the plan and the gate look at it.
 
 use crate::id::{CallSid, JobId, RecordingSid};
-use crate::line::LineState;
+use crate::line::{Event, LineState};
 use crate::recording::{CopyState, ProviderStatus, Status};
 use crate::step::StepState;
 use crate::time::Timestamp;
@@ -32,14 +32,34 @@ pub struct RecordingView {
     pub provider_copy_gone: bool,
     /// The archive copy, once its key is allocated.
     pub archive: Option<ArchiveView>,
-    /// The line in the history of the call's present job.
-    pub line: Option<LineState>,
-    /// True where a line is owed or confirmed in another job's history: the recording has come from a call of that job.
-    pub line_elsewhere: bool,
+    /// Its lines, in whatever job's history.
+    pub lines: Vec<LineView>,
     /// Its archive step.
     pub archive_step: Option<StepState>,
+    /// Since when it is to be archived.
+    pub archive_wanted_at: Option<Timestamp>,
+    /// True where archiving it has failed, if only once.
+    pub archive_has_failed: bool,
     /// Its release step.
     pub release_step: Option<StepState>,
+}
+
+impl RecordingView {
+    /// Where the line about this event stands in the job's history; `None` where the job was never owed one.
+    pub fn line(&self, job: &JobId, event: Event) -> Option<LineState> {
+        self.lines.iter().find(|line| line.job == *job && line.event == event).map(|line| line.state)
+    }
+}
+
+/// A line as the plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineView {
+    /// The job in whose history it stands or will stand.
+    pub job: JobId,
+    /// What it reports.
+    pub event: Event,
+    /// How far it is.
+    pub state: LineState,
 }
 
 /// The archive copy as the plan sees it.

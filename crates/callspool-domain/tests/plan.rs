@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use callspool_domain::gate;
-use callspool_domain::line::LineState;
-use callspool_domain::plan::{Next, Plan, plan};
+use callspool_domain::line::{Event, LineState};
+use callspool_domain::plan::{Next, PENDING_AFTER, Plan, plan};
 use callspool_domain::recording::{CopyState, ProviderStatus, Status};
-use callspool_domain::view::{ArchiveView, CallView, RecordingView};
+use callspool_domain::view::{ArchiveView, CallView, LineView, RecordingView};
 use callspool_domain::{CallSid, JobId, Policy, RecordingSid, StepName, StepState, Timestamp};
 use proptest::prelude::*;
 
@@ -25,6 +25,7 @@ enum Fact {
     Linked,
     Tied { job: usize },
     LookedUp { found: bool },
+    Delayed { recording: usize },
     Parked { recording: usize },
     Released { recording: usize },
     Waited { hours: u64 },
@@ -42,6 +43,7 @@ fn facts() -> impl Strategy<Value = Fact> {
         Just(Fact::Linked),
         (0..2usize).prop_map(|job| Fact::Tied { job }),
         any::<bool>().prop_map(|found| Fact::LookedUp { found }),
+        recording.clone().prop_map(|recording| Fact::Delayed { recording }),
         recording.clone().prop_map(|recording| Fact::Parked { recording }),
         recording.prop_map(|recording| Fact::Released { recording }),
         (0..60u64).prop_map(|hours| Fact::Waited { hours }),
@@ -61,7 +63,7 @@ fn policies() -> impl Strategy<Value = Policy> {
 #[derive(Debug, Clone)]
 struct Ledger {
     call: CallView,
-    lines: BTreeMap<(JobId, RecordingSid), LineState>,
+    lines: BTreeMap<(JobId, RecordingSid, Event), LineState>,
     link: BTreeMap<JobId, Option<StepState>>,
     policy: Policy,
     now: Timestamp,
@@ -113,14 +115,19 @@ impl Ledger {
             }
             Fact::Linked => self.link_lines(),
             Fact::Tied { job } => {
-                if !self.lines.keys().any(|(tied, _)| Some(tied) == self.call.job.as_ref()) {
-                    self.call.job = Some(JobId::parse(&format!("JOB{job}")).expect("job"));
-                }
+                self.call.job = Some(JobId::parse(&format!("JOB{job}")).expect("job"));
             }
             Fact::LookedUp { found } => {
                 if self.call.find_job == Some(StepState::Waiting) && *found {
                     self.call.find_job = Some(StepState::Done);
                     self.call.job = Some(JobId::parse("FOUND").expect("job"));
+                }
+            }
+            Fact::Delayed { recording } => {
+                if let Some(recording) =
+                    self.recording(*recording).filter(|r| r.archive_step == Some(StepState::Waiting))
+                {
+                    recording.archive_has_failed = true;
                 }
             }
             Fact::Parked { recording } => {
@@ -145,9 +152,10 @@ impl Ledger {
                 provider_status: ProviderStatus::new("in-progress"),
                 provider_copy_gone: false,
                 archive: None,
-                line: None,
-                line_elsewhere: false,
+                lines: Vec::new(),
                 archive_step: None,
+                archive_wanted_at: None,
+                archive_has_failed: false,
                 release_step: None,
             });
         }
@@ -163,7 +171,7 @@ impl Ledger {
     }
 
     fn link_lines(&mut self) {
-        for ((job, _), state) in &mut self.lines {
+        for ((job, _, _), state) in &mut self.lines {
             if self.link.get(job) == Some(&Some(StepState::Waiting)) {
                 *state = LineState::Confirmed;
             }
@@ -194,12 +202,14 @@ impl Ledger {
     }
 
     fn refresh_lines(&mut self) {
-        let job = self.call.job.clone();
         for recording in &mut self.call.recordings {
-            recording.line =
-                job.as_ref().and_then(|job| self.lines.get(&(job.clone(), recording.sid.clone())).copied());
-            recording.line_elsewhere =
-                self.lines.keys().any(|(owed_to, sid)| *sid == recording.sid && Some(owed_to) != job.as_ref());
+            let own = self.lines.iter().filter(|((_, sid, _), _)| *sid == recording.sid);
+            let view = |((job, _, event), state): (&(JobId, _, Event), &LineState)| LineView {
+                job: job.clone(),
+                event: *event,
+                state: *state,
+            };
+            recording.lines = own.map(view).collect();
         }
     }
 
@@ -218,18 +228,33 @@ impl Ledger {
         if under_way || !plan.ensure.is_empty() {
             assert_ne!(plan.next, Next::Settled, "unsettled, and nobody would look again");
         }
+        for line in plan.lines.iter().filter(|line| line.event != Event::Moved) {
+            assert_eq!(
+                Some(&line.job),
+                self.call.job.as_ref(),
+                "only the call's job learns what became of a recording"
+            );
+        }
     }
 
     fn apply_plan(&mut self, plan: &Plan) {
-        let job = self.call.job.clone();
-        for recording in &plan.lines {
-            let job = job.clone().expect("lines are owed to a job");
-            self.lines.entry((job, recording.clone())).or_insert(LineState::Owed);
+        for line in &plan.lines {
+            let key = (line.job.clone(), line.recording.clone(), line.event);
+            self.lines.entry(key).or_insert(LineState::Owed);
+        }
+        for recording in &plan.back {
+            let job = self.call.job.clone().expect("it is back in a job");
+            self.lines.remove(&(job, recording.clone(), Event::Moved));
         }
         for wanted in &plan.ensure {
             let slot = self.slot(wanted.step, wanted.subject.id());
             if !live(*slot) {
                 *slot = Some(StepState::Waiting);
+            }
+            if wanted.step == StepName::Archive {
+                let now = self.now;
+                let recording = self.call.recordings.iter_mut().find(|r| r.sid.as_str() == wanted.subject.id());
+                recording.expect("ours").archive_wanted_at.get_or_insert(now);
             }
         }
         for (subject, step) in &plan.cancel {
@@ -249,24 +274,68 @@ impl Ledger {
     }
 }
 
-#[test]
-fn a_recording_whose_line_is_another_jobs_owes_no_second_one() {
+fn ledger() -> Ledger {
     let policy = Policy {
         app_url: "https://calls.example.com".into(),
         delete_after: Some(DELAY),
         release_without_job: false,
         find_jobs: true,
     };
-    let mut ledger = Ledger::new(policy);
+    Ledger::new(policy)
+}
+
+fn job(n: usize) -> JobId {
+    JobId::parse(&format!("JOB{n}")).expect("job")
+}
+
+impl Ledger {
+    fn told(&self, n: usize) -> Vec<Event> {
+        self.lines.keys().filter(|(owed_to, _, _)| *owed_to == job(n)).map(|(_, _, event)| *event).collect()
+    }
+}
+
+#[test]
+fn a_call_tied_to_another_job_leaves_word_in_the_first_and_only_once() {
+    let mut ledger = ledger();
     ledger.apply(&Fact::Tied { job: 0 });
     ledger.apply(&Fact::Announced { recording: 0, word: "completed" });
     ledger.apply(&Fact::Archived { recording: 0, doubtful: false });
     ledger.apply(&Fact::Linked);
-    // As moving to another call does.
-    ledger.call.job = Some(JobId::parse("JOB1").expect("job"));
+    ledger.apply(&Fact::Tied { job: 1 });
+    assert_eq!((ledger.told(0), ledger.told(1)), (vec![Event::Recording, Event::Moved], vec![Event::Recording]));
+    ledger.apply(&Fact::Linked);
+    let before = ledger.lines.clone();
+    ledger.apply(&Fact::Tied { job: 1 });
+    assert_eq!(ledger.lines, before, "the same again changes nothing");
+    ledger.apply(&Fact::Tied { job: 0 });
+    assert_eq!(ledger.told(0), [Event::Recording], "it is back, and could move away again");
+    assert_eq!(ledger.told(1), [Event::Recording, Event::Moved]);
+}
+
+#[test]
+fn a_job_is_told_of_a_failing_archive_after_a_minute_and_not_of_a_backlog() {
+    let mut ledger = ledger();
+    ledger.apply(&Fact::Tied { job: 0 });
+    ledger.apply(&Fact::Announced { recording: 0, word: "completed" });
+    let first_look = plan(&ledger.call, &ledger.policy, ledger.now).next;
+    assert_eq!(first_look, Next::LookAgain(ledger.now + PENDING_AFTER));
+    ledger.now = ledger.now + PENDING_AFTER;
     ledger.replan();
-    assert_eq!(ledger.lines.len(), 1, "{:?}", ledger.lines);
-    assert!(!ledger.link.contains_key(&JobId::parse("JOB1").expect("job")), "nothing to write there");
+    assert_eq!(ledger.told(0), []);
+    ledger.apply(&Fact::Delayed { recording: 0 });
+    assert_eq!(ledger.told(0), [Event::Pending]);
+    ledger.apply(&Fact::Archived { recording: 0, doubtful: false });
+    assert_eq!(ledger.told(0), [Event::Recording, Event::Pending]);
+}
+
+#[test]
+fn a_job_is_told_that_there_is_no_recording() {
+    let mut ledger = ledger();
+    ledger.apply(&Fact::Tied { job: 0 });
+    ledger.apply(&Fact::Announced { recording: 0, word: "absent" });
+    assert_eq!(ledger.told(0), [Event::NoRecording]);
+    ledger.apply(&Fact::Tied { job: 1 });
+    assert_eq!((ledger.told(0), ledger.told(1)), (vec![Event::NoRecording], vec![Event::NoRecording]));
 }
 
 proptest! {
@@ -308,7 +377,15 @@ proptest! {
         for recording in &ledger.call.recordings {
             let archived = recording.status == Status::Archived;
             prop_assert!(archived || matches!(recording.status, Status::Failed | Status::Missing), "{:?}", recording);
-            prop_assert!(!archived || recording.line == Some(LineState::Confirmed));
+            prop_assert!(recording.lines.iter().all(|line| line.state == LineState::Confirmed), "{:?}", recording);
+            let job = ledger.call.job.as_ref().expect("it is tied");
+            let told = if archived { Event::Recording } else { Event::NoRecording };
+            prop_assert!(recording.line(job, told).is_some(), "{:?}", recording);
+            for line in &recording.lines {
+                let has_left = recording.line(&line.job, Event::Moved).is_some();
+                prop_assert_eq!(has_left, line.job != *job && (recording.line(&line.job, Event::Recording).is_some()
+                    || recording.line(&line.job, Event::Pending).is_some()), "{:?}", recording);
+            }
             prop_assert_eq!(recording.provider_copy_gone, archived && ledger.policy.delete_after.is_some());
         }
     }

@@ -39,7 +39,7 @@ pub use error::{Error, Result};
 pub use events::{EventFilter, EventRow, NewEvent, kind};
 pub use intake::{Callback, Recorded};
 pub use jobs::JobRow;
-pub use lines::OwedLine;
+pub use lines::{OwedLine, Renewed};
 pub use lists::{CallCursor, CallFilter, JobCursor, RecordingCursor, RecordingFilter};
 pub use recordings::{ArchiveRow, RecordingRow, ReleaseView};
 pub use steps::fail::BadMedia;

@@ -3,8 +3,8 @@
 
 use callspool_domain::plan::{Ensure, Next, plan};
 use callspool_domain::recording::CopyState;
-use callspool_domain::view::{ArchiveView, CallView, RecordingView};
-use callspool_domain::{CallSid, Policy, Source, StepName, Subject, Timestamp};
+use callspool_domain::view::{ArchiveView, CallView, LineView, RecordingView};
+use callspool_domain::{CallSid, Policy, RecordingSid, Source, StepName, Subject, Timestamp};
 use serde_json::json;
 
 use crate::db::{Row, Tx, params, statements};
@@ -16,14 +16,14 @@ statements! {
     CALL: "calls" = "SELECT c.call_sid, c.job_id, c.source, c.plan_due_at, s.state FROM calls c \
         LEFT JOIN steps s ON s.step_id = 'find-job/' || c.call_sid WHERE c.call_sid = $1";
     RECORDINGS: "recordings" = "SELECT r.recording_sid, r.status, r.provider_status, p.gone_at, \
-        a.state, a.verified_at, a.findings, a.accepted_at, l.state, sa.state, sr.state, \
-        EXISTS (SELECT 1 FROM lines o WHERE o.recording_sid = r.recording_sid AND o.job_id <> $2) FROM recordings r \
+        a.state, a.verified_at, a.findings, a.accepted_at, sa.state, sa.created_at, sa.failures, sr.state, \
+        EXISTS (SELECT 1 FROM lines l WHERE l.recording_sid = r.recording_sid) FROM recordings r \
         LEFT JOIN copies p ON p.recording_sid = r.recording_sid AND p.place = 'provider' \
         LEFT JOIN copies a ON a.recording_sid = r.recording_sid AND a.place = 'archive' \
-        LEFT JOIN lines l ON l.job_id = $2 AND l.recording_sid = r.recording_sid AND l.event = 'Recording' \
         LEFT JOIN steps sa ON sa.step_id = 'archive/' || r.recording_sid \
         LEFT JOIN steps sr ON sr.step_id = 'release/' || r.recording_sid \
         WHERE r.call_sid = $1 ORDER BY r.announced_at, r.recording_sid";
+    LINES: "lines" = "SELECT job_id, event, state FROM lines WHERE recording_sid = $1 ORDER BY job_id, event";
     // Always touches the row, so that on PostgreSQL whoever is about to end this step sees what made us want it.
     ENSURE: "steps" = "INSERT INTO steps \
         (step_id, subject_kind, subject_id, name, state, due_at, attempt, failures, jitter, misses, created_at) \
@@ -46,9 +46,12 @@ struct Loaded {
 pub(crate) async fn replan(tx: &Tx<'_>, policy: &Policy, call: &CallSid, now: Timestamp) -> Result<()> {
     let Some(Loaded { view, source, plan_due_at }) = load(tx, call).await? else { return Ok(()) };
     let plan = plan(&view, policy, now);
+    for line in &plan.lines {
+        lines::owe(tx, call, line, &source, now).await?;
+    }
     if let Some(job) = &view.job {
-        for recording in &plan.lines {
-            lines::owe(tx, (call, job, recording), &source, now).await?;
+        for recording in &plan.back {
+            lines::forget_move(tx, job, recording).await?;
         }
     }
     for wanted in &plan.ensure {
@@ -75,8 +78,20 @@ pub(crate) async fn call_view(tx: &Tx<'_>, call: &CallSid) -> Result<Option<Call
 
 async fn load(tx: &Tx<'_>, call: &CallSid) -> Result<Option<Loaded>> {
     let Some(mut loaded) = tx.optional(&CALL, params![call], read_call).await? else { return Ok(None) };
-    loaded.view.recordings = tx.rows(&RECORDINGS, params![call, loaded.view.job.as_ref()], read_recording).await?;
+    let found = tx.rows(&RECORDINGS, params![call], |row| Ok((read_recording(row)?, row.get::<bool>(12)?))).await?;
+    for (mut recording, has_lines) in found {
+        // Most plans run before there is any.
+        if has_lines {
+            recording.lines = lines_of(tx, &recording.sid).await?;
+        }
+        loaded.view.recordings.push(recording);
+    }
     Ok(Some(loaded))
+}
+
+async fn lines_of(tx: &Tx<'_>, recording: &RecordingSid) -> Result<Vec<LineView>> {
+    tx.rows(&LINES, params![recording], |row| Ok(LineView { job: row.get(0)?, event: row.get(1)?, state: row.get(2)? }))
+        .await
 }
 
 fn read_call(row: &Row<'_>) -> Result<Loaded> {
@@ -103,10 +118,11 @@ fn read_recording(row: &Row<'_>) -> Result<RecordingView> {
         provider_status: row.get(2)?,
         provider_copy_gone: row.get::<Option<Timestamp>>(3)?.is_some(),
         archive: archive.transpose()?,
-        line: row.get(8)?,
-        archive_step: row.get(9)?,
-        release_step: row.get(10)?,
-        line_elsewhere: row.get(11)?,
+        lines: Vec::new(),
+        archive_step: row.get(8)?,
+        archive_wanted_at: row.get(9)?,
+        archive_has_failed: row.get::<Option<u32>>(10)?.is_some_and(|failures| failures > 0),
+        release_step: row.get(11)?,
     })
 }
 

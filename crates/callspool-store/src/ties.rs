@@ -1,5 +1,5 @@
-//! Which job a call belongs to: `PUT` beats `?job=` beats look-up, and no line that may be written is ever taken
-//! from a job.
+//! Which job a call belongs to: `PUT` beats `?job=` beats look-up. No line that may be written is ever taken from a job:
+//! the plan leaves word there of a call that went to another one.
 
 use callspool_domain::{CallSid, JobId, Policy, Timestamp};
 use serde_json::json;
@@ -12,8 +12,6 @@ use crate::{Result, Store, jobs, lines};
 
 statements! {
     TIE: "calls" = "SELECT job_id, tied_by FROM calls WHERE call_sid = $1";
-    LINE_ELSEWHERE: "lines" = "SELECT l.job_id FROM recordings r JOIN lines l ON l.recording_sid = r.recording_sid \
-        WHERE r.call_sid = $1 AND l.job_id <> $2 ORDER BY l.job_id LIMIT 1";
     // Locked, so that nobody begins to write what is about to be forgotten.
     HOPELESS: "steps" = "SELECT s.step_id FROM steps s WHERE s.state IN ('waiting', 'parked') \
         AND s.code IN ('job_not_found', 'job_unknown', 'job_ambiguous') AND s.step_id IN (SELECT 'link/' || l.job_id \
@@ -62,7 +60,7 @@ pub enum Tied {
     New,
     /// It did before.
     Same,
-    /// It stays with another job: a line is owed or written there already, or a stronger word tied it.
+    /// It stays with another job, by a stronger word; never the answer to [`TiedBy::Put`].
     Conflict {
         /// That job.
         job: JobId,
@@ -105,6 +103,7 @@ pub(crate) async fn tie(tx: &Tx<'_>, call: &CallSid, job: &JobId, by: TiedBy, no
             if before_by < Some(by) {
                 tx.execute(&SET, params![call, job, by]).await?;
             }
+            forget_hopeless_lines(tx, call, job).await?;
             return Ok(Tied::Same);
         }
         // Of two equal words the first stays, but who puts again means it.
@@ -112,9 +111,6 @@ pub(crate) async fn tie(tx: &Tx<'_>, call: &CallSid, job: &JobId, by: TiedBy, no
         _ => {}
     }
     forget_hopeless_lines(tx, call, job).await?;
-    if let Some(job) = tx.optional(&LINE_ELSEWHERE, params![call, job], |row| row.get(0)).await? {
-        return Ok(Tied::Conflict { job });
-    }
     jobs::know(tx, job, now).await?;
     tx.execute(&SET, params![call, job, by]).await?;
     let event = NewEvent {

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod intake;
 pub mod lifecycle;
+mod links;
 pub mod pipeline;
 pub mod records;
 pub mod web;

@@ -335,7 +335,7 @@ async fn release(
     Ok(true)
 }
 
-async fn status(tx: &Tx<'_>, sid: &RecordingSid) -> Result<Status> {
+pub(crate) async fn status(tx: &Tx<'_>, sid: &RecordingSid) -> Result<Status> {
     let status = tx.optional(&STATUS, params![sid], |row| row.get(0)).await?;
     status.ok_or_else(|| tx.raced("recordings"))
 }

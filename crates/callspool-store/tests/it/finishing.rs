@@ -5,7 +5,7 @@ use callspool_domain::{Lane, StepName};
 use callspool_store::{Accepted, TiedBy};
 
 use crate::scene::{Scene, at, on_both, policy};
-use crate::words::{call, callback, doubtful, good, job, receipt, recording};
+use crate::words::{call, callback, doubtful, good, job, line_of, receipt, recording};
 
 on_both! {
     archived_linked_and_released_a_recording_leaves_its_trail
@@ -99,12 +99,13 @@ async fn a_line_that_came_meanwhile_makes_the_link_step_due_again(scene: &Scene)
     let first: Vec<_> = scene.store.owed_lines(&[job("JOB1")]).await.expect("lines");
     scene.archived(2, Some("JOB1"), at(1)).await;
 
-    let written: Vec<_> = first.into_iter().map(|owed| owed.line).collect();
+    let written: Vec<_> = first.iter().map(line_of).collect();
     let finished = scene.store.finish_linked(&lease, &job("JOB1"), &written, Some("rec123"), at(2)).await;
     assert!(finished.expect("an answer"));
     let owed = scene.store.owed_lines(&[job("JOB1")]).await.expect("lines");
-    assert_eq!(owed.iter().map(|owed| owed.line.recording.clone()).collect::<Vec<_>>(), [recording(2)]);
-    assert_eq!(owed[0].record_id.as_deref(), Some("rec123"));
+    assert_eq!(owed.iter().map(|owed| owed.recording.clone()).collect::<Vec<_>>(), [recording(2)]);
+    let row = scene.store.job(&job("JOB1")).await.expect("a read").expect("a row");
+    assert_eq!(row.record_id.as_deref(), Some("rec123"));
     scene.link("JOB1", at(2)).await;
     assert_eq!(scene.store.owed_lines(&[job("JOB1")]).await.expect("lines"), []);
 }

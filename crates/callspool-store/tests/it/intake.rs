@@ -1,6 +1,7 @@
 use callspool_domain::id::ConferenceSid;
+use callspool_domain::line::Event;
 use callspool_domain::recording::{Announcement, Status};
-use callspool_domain::{CallSid, Lane, Source, StepName, Subject};
+use callspool_domain::{CallSid, Source, StepName, Subject};
 use callspool_store::{Error, Recorded, TiedBy};
 
 use crate::scene::{Scene, at, on_both};
@@ -14,7 +15,7 @@ on_both! {
     an_absent_recording_is_settled_with_its_reason
     a_recording_without_a_call_moves_when_its_call_is_known
     the_job_of_a_placeholder_moves_along
-    a_recording_that_moves_to_another_job_owes_no_second_line
+    a_recording_that_moves_to_another_job_leaves_word_there
     a_source_stays_and_a_duration_is_filled_in_once
     a_fetched_resource_is_taken_in_like_a_callback
     hostile_text_is_stored_as_it_came_and_a_nul_is_refused
@@ -106,7 +107,7 @@ async fn the_job_of_a_placeholder_moves_along(scene: &Scene) {
     assert_eq!((row.job, row.tied_by), (Some(job("JOB1")), Some(TiedBy::Callback)));
 }
 
-async fn a_recording_that_moves_to_another_job_owes_no_second_line(scene: &Scene) {
+async fn a_recording_that_moves_to_another_job_leaves_word_there(scene: &Scene) {
     let own = CallSid::placeholder(None, &recording(1));
     let announcement = Announcement { call: own, ..said(1, "completed") };
     scene.store.record_callback(callback_of(announcement, Some("JOB1")), at(0)).await.expect("a callback");
@@ -117,8 +118,10 @@ async fn a_recording_that_moves_to_another_job_owes_no_second_line(scene: &Scene
 
     let row = scene.store.recording(&recording(1)).await.expect("a read").expect("a row");
     assert_eq!((row.call, row.job), (call(1), Some(job("JOB2"))));
-    assert_eq!(scene.number("SELECT COUNT(*) FROM lines").await, 1, "the one in the history of JOB1");
-    assert!(!scene.due(Lane::Records, at(2)).await, "nothing is written to JOB2");
+    for (name, event, moved_to) in [("JOB1", Event::Moved, Some(job("JOB2"))), ("JOB2", Event::Recording, None)] {
+        let owed = scene.store.owed_lines(&[job(name)]).await.expect("lines");
+        assert_eq!(owed.into_iter().map(|owed| (owed.event, owed.moved_to)).collect::<Vec<_>>(), [(event, moved_to)]);
+    }
 }
 
 async fn a_source_stays_and_a_duration_is_filled_in_once(scene: &Scene) {

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
+use callspool_domain::line::Event;
 use callspool_domain::recording::Announcement;
-use callspool_domain::{CallSid, Lane, StepName, StepState, Subject};
+use callspool_domain::{CallSid, JobId, Lane, StepName, StepState, Subject};
 use callspool_store::{EventFilter, Store, Tied, TiedBy};
 use futures::future::join_all;
 
 use crate::scene::{Scene, at, claim, connect, on_both, on_postgres};
-use crate::words::{call, callback, callback_of, good, job, recording, said};
+use crate::words::{call, callback, callback_of, good, job, line_of, recording, said};
 
 on_both! {
     two_nodes_claim_every_step_once
@@ -81,7 +82,7 @@ async fn a_line_added_while_the_link_step_ends_is_not_forgotten(scene: &Scene) {
         let key = scene.allocate(n, at(0)).await;
         let link = scene.claim_one(StepName::Link, at(0)).await.lease;
         let owed = scene.store.owed_lines(std::slice::from_ref(&job)).await.expect("lines");
-        let written: Vec<_> = owed.into_iter().map(|owed| owed.line).collect();
+        let written: Vec<_> = owed.iter().map(line_of).collect();
         let (archived, linked) = tokio::join!(
             nodes[0].finish_archived(&archive, good(n, &key), at(0)),
             nodes[1].finish_linked(&link, &job, &written, None, at(0)),
@@ -144,9 +145,16 @@ async fn two_ties_at_once_leave_one_job(scene: &Scene) {
         let (one, two) =
             tokio::join!(nodes[0].tie_call(&call, &first, by, at(1)), nodes[1].tie_call(&call, &second, by, at(1)));
         let (one, two) = (one.expect("a tie"), two.expect("a tie"));
-        assert!((one == Tied::New) != (two == Tied::New), "the line is owed to the first: {one:?} {two:?}");
-        let owed = scene.store.owed_lines(&[first, second]).await.expect("lines");
-        assert_eq!(owed.len(), 1);
+        assert_eq!((one, two), (Tied::New, Tied::New));
+        // Whoever came second has the call, and the first is told.
+        let last = scene.store.call(&call).await.expect("a read").expect("a row").job.expect("a job");
+        let other = if last == first { &second } else { &first };
+        let told = async |job: &JobId| {
+            let owed = scene.store.owed_lines(std::slice::from_ref(job)).await.expect("lines");
+            owed.into_iter().map(|owed| (owed.event, owed.moved_to)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&last).await, [(Event::Recording, None)]);
+        assert_eq!(told(other).await, [(Event::Recording, None), (Event::Moved, Some(last.clone()))]);
         for claimed in scene.claim(Lane::Records, 10, at(1)).await {
             scene.store.hand_back(&claimed.lease, at(1000), at(1)).await.expect("an answer");
         }

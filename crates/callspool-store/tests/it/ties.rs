@@ -1,15 +1,17 @@
 use std::time::Duration;
 
-use callspool_domain::{Code, Lane, StepFailure, StepName};
-use callspool_store::{Tied, TiedBy};
+use callspool_domain::line::Event;
+use callspool_domain::{Code, Lane, StepFailure, StepName, Subject};
+use callspool_store::{Renewed, Tied, TiedBy};
 
 use crate::scene::{Scene, at, on_both};
-use crate::words::{call, callback_of, job, said};
+use crate::words::{call, callback_of, job, line_of, recording, said};
 
 on_both! {
     a_call_is_tied_before_it_is_known
     put_beats_the_callback_and_the_callback_beats_the_look_up
-    a_line_keeps_its_call
+    a_call_moves_and_leaves_word
+    a_renewed_link_is_owed_as_often_as_somebody_asks
     the_same_tie_again_changes_nothing
     a_tie_owes_the_line_of_what_is_archived_already
     who_puts_a_tie_has_its_job_looked_up_at_once
@@ -80,13 +82,65 @@ async fn put_beats_the_callback_and_the_callback_beats_the_look_up(scene: &Scene
     assert_eq!(tie("PUT2", TiedBy::Put).await, Tied::New, "who puts again means it");
 }
 
-async fn a_line_keeps_its_call(scene: &Scene) {
+async fn a_call_moves_and_leaves_word(scene: &Scene) {
+    let told = async |name: &str| {
+        let owed = scene.store.owed_lines(&[job(name)]).await.expect("lines");
+        owed.into_iter().map(|owed| (owed.event, owed.moved_to)).collect::<Vec<_>>()
+    };
+    let put = async |name: &str, second| {
+        let tied = scene.store.tie_call(&call(1), &job(name), TiedBy::Put, at(second)).await.expect("a tie");
+        assert_ne!(tied, Tied::Conflict { job: job("JOB1") });
+    };
     scene.archived(1, Some("JOB1"), at(0)).await;
-    let tie = scene.store.tie_call(&call(1), &job("JOB2"), TiedBy::Put, at(1)).await.expect("a tie");
-    assert_eq!(tie, Tied::Conflict { job: job("JOB1") }, "a line is owed there");
-    scene.link("JOB1", at(2)).await;
-    let tie = scene.store.tie_call(&call(1), &job("JOB2"), TiedBy::Put, at(3)).await.expect("a tie");
-    assert_eq!(tie, Tied::Conflict { job: job("JOB1") }, "a line is written there");
+    put("JOB2", 0).await;
+    // The first line may be on its way already, so it is written, and the word about the leaving after it.
+    assert_eq!(told("JOB1").await, [(Event::Recording, None), (Event::Moved, Some(job("JOB2")))]);
+    assert_eq!(told("JOB2").await, [(Event::Recording, None)]);
+    link_all(scene, 1).await;
+    put("JOB2", 2).await;
+    assert!(!scene.due(Lane::Records, at(2)).await, "the same again owes nothing");
+    put("JOB1", 3).await;
+    assert_eq!(told("JOB1").await, [], "its line stands there already");
+    assert_eq!(told("JOB2").await, [(Event::Moved, Some(job("JOB1")))]);
+    link_all(scene, 4).await;
+    put("JOB3", 5).await;
+    assert_eq!(told("JOB1").await, [(Event::Moved, Some(job("JOB3")))]);
+    assert_eq!(told("JOB2").await, [], "it has left there before");
+}
+
+async fn link_all(scene: &Scene, second: u64) {
+    for claimed in scene.claim(Lane::Records, 10, at(second)).await {
+        let Subject::Job(job) = &claimed.subject else { panic!("{} is no job", claimed.subject) };
+        let owed = scene.store.owed_lines(std::slice::from_ref(job)).await.expect("lines");
+        let lines: Vec<_> = owed.iter().map(line_of).collect();
+        assert!(scene.store.finish_linked(&claimed.lease, job, &lines, None, at(second)).await.expect("a finish"));
+    }
+}
+
+async fn a_renewed_link_is_owed_as_often_as_somebody_asks(scene: &Scene) {
+    let renew = async |second| scene.store.renew_link(&recording(1), at(second)).await.expect("an answer");
+    assert_eq!(renew(0).await, Renewed::NotArchived, "nobody knows it");
+    scene.archived(1, None, at(0)).await;
+    assert_eq!(renew(0).await, Renewed::NoJob);
+    scene.store.tie_call(&call(1), &job("JOB1"), TiedBy::Put, at(0)).await.expect("a tie");
+    scene.link("JOB1", at(0)).await;
+    let mut first = Vec::new();
+    for second in [1, 2] {
+        assert_eq!(renew(second).await, Renewed::Owed { job: job("JOB1") });
+        let owed = scene.store.owed_lines(&[job("JOB1")]).await.expect("lines");
+        assert_eq!(
+            owed.iter().map(|owed| (owed.event, owed.at)).collect::<Vec<_>>(),
+            [(Event::LinkRenewed, at(second))]
+        );
+        if second == 1 {
+            first = owed;
+        }
+    }
+    let claimed = scene.claim_one(StepName::Link, at(3)).await;
+    let lines: Vec<_> = first.iter().map(line_of).collect();
+    assert!(scene.store.finish_linked(&claimed.lease, &job("JOB1"), &lines, None, at(3)).await.expect("a finish"));
+    assert!(scene.due(Lane::Records, at(3)).await, "what was asked for meanwhile is still to be written");
+    scene.link("JOB1", at(4)).await;
 }
 
 async fn the_same_tie_again_changes_nothing(scene: &Scene) {
@@ -107,7 +161,7 @@ async fn a_tie_owes_the_line_of_what_is_archived_already(scene: &Scene) {
     scene.store.tie_call(&call(1), &job("JOB1"), TiedBy::Put, at(1)).await.expect("a tie");
     let owed = scene.store.owed_lines(&[job("JOB1")]).await.expect("lines");
     assert_eq!(owed.len(), 1);
-    assert_eq!(owed[0].line.url, format!("https://calls.example.com/r/{}", owed[0].line.recording));
+    assert_eq!((&owed[0].recording, owed[0].event), (&recording(1), Event::Recording));
     scene.link("JOB1", at(1)).await;
     assert!(!scene.due(Lane::Records, at(1)).await, "the look-up is no longer wanted");
 }

@@ -1,9 +1,10 @@
 //! What the outside says and what steps find out, with everything that does not matter filled in.
 
 use callspool_domain::audio::{AudioFacts, AudioFormat, ChannelFacts, Finding};
+use callspool_domain::line::{Event, Line, Said, permanent_link};
 use callspool_domain::recording::{Announcement, ProviderStatus, Track};
 use callspool_domain::{AccountSid, CallSid, JobId, Lane, RecordingSid, StepName, Timestamp};
-use callspool_store::{Archived, Callback, Claimed, ProviderAnswer, Receipt, VerifiedBy};
+use callspool_store::{Archived, Callback, Claimed, OwedLine, ProviderAnswer, Receipt, VerifiedBy};
 
 use crate::scene::{Scene, at};
 
@@ -90,6 +91,19 @@ pub(crate) fn receipt(now: Timestamp) -> Receipt {
     }
 }
 
+/// An owed line as the link step writes it.
+pub(crate) fn line_of(owed: &OwedLine) -> Line {
+    let url = permanent_link("https://calls.example.com", &owed.recording);
+    let said = match owed.event {
+        Event::Recording => Said::Recording { url },
+        Event::Pending => Said::Pending { url },
+        Event::NoRecording => Said::NoRecording { reason: owed.reason.clone().unwrap_or_default() },
+        Event::Moved => Said::Moved { url, to: owed.moved_to.clone().expect("where it went") },
+        Event::LinkRenewed => Said::LinkRenewed { url },
+    };
+    Line { recording: owed.recording.clone(), at: owed.at, source: owed.source.clone(), said }
+}
+
 impl Scene {
     /// The provider says that recording `n` of call `n` is completed; `?job=` where given.
     pub(crate) async fn completed(&self, n: u32, job: Option<&str>, now: Timestamp) {
@@ -127,7 +141,7 @@ impl Scene {
         let claimed = self.claim_one(StepName::Link, now).await;
         let job = self::job(job);
         let owed = self.store.owed_lines(std::slice::from_ref(&job)).await.expect("lines");
-        let lines: Vec<_> = owed.into_iter().map(|owed| owed.line).collect();
+        let lines: Vec<_> = owed.iter().map(line_of).collect();
         let finished = self.store.finish_linked(&claimed.lease, &job, &lines, None, now).await;
         assert!(finished.expect("a finish"));
     }

@@ -9,6 +9,7 @@ mod retry;
 mod serve;
 mod show;
 mod token;
+mod url;
 mod work;
 
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ enum Command {
     Process(process::Args),
     /// Show everything known about one recording, and why it would or would not be released.
     Show(show::Args),
+    /// Make a fresh signed URL for these recordings.
+    Url(url::Args),
     /// Accept a doubtful recording: it is good after all.
     Accept(accept::Args),
     /// Run failed steps again now.
@@ -116,6 +119,7 @@ async fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Serve | Command::Demo(_) | Command::Policy(_) => serve::run(app).await,
         Command::Process(args) => process::run(app, args).await,
         Command::Show(args) => show::run(&app, &args).await,
+        Command::Url(args) => url::run(app, args).await,
         Command::Accept(args) => accept::run(app, args).await,
         Command::Retry(args) => retry::run(app, args).await,
         Command::Token(args) => token::run(&app, args).await,

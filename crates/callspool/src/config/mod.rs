@@ -13,11 +13,12 @@ mod voice;
 
 use std::path::{Path, PathBuf};
 
+use callspool_clients::archive::ArchiveConfig;
 use callspool_domain::Policy;
 
 pub use archive::ArchiveSettings;
 pub use provider::{AccountSettings, WebhookKey};
-pub use recording::RecordingSettings;
+pub use recording::{LinkStyle, RecordingSettings};
 pub use records::{AirtableSettings, RecordsSettings};
 pub use server::ServerSettings;
 pub use settings::{LATER, SETTINGS, Setting, Settings};
@@ -67,6 +68,9 @@ impl Config {
         let archive = ArchiveSettings::read(&mut settings);
         let records = RecordsSettings::read(&mut settings);
         let recording = RecordingSettings::read(&mut settings);
+        if recording.link == LinkStyle::Public && matches!(archive.place, ArchiveConfig::Local { .. }) {
+            settings.problem("RECORDING_LINK", "can't be public with an archive in a folder, which has no address");
+        }
         let voice = VoiceSettings::read(&mut settings, &accounts);
         let mut remarks = settings.later_remarks();
         if accounts.iter().all(|account| account.tokens.is_empty()) {
@@ -97,8 +101,6 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use callspool_clients::archive::ArchiveConfig;
 
     use super::*;
 

@@ -8,6 +8,17 @@ use callspool_domain::key::{DEFAULT_KEY, KeyTemplate};
 
 use super::Settings;
 
+/// Which URL is written into the job's record (`RECORDING_LINK`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkStyle {
+    /// `{APP_URL}/r/{recording}`, which lasts.
+    Permanent,
+    /// One that plays without further rights until it expires.
+    Signed,
+    /// The archive's own address, for a bucket that anybody may read.
+    Public,
+}
+
 /// What happens to a recording.
 #[derive(Debug, Clone)]
 pub struct RecordingSettings {
@@ -17,6 +28,8 @@ pub struct RecordingSettings {
     pub channels: Channels,
     /// The key template.
     pub key: KeyTemplate,
+    /// Which URL is written into the job's record.
+    pub link: LinkStyle,
     /// The life of a signed URL.
     pub link_ttl: Duration,
     /// The delay before release; `None` keeps the provider's copy.
@@ -48,9 +61,6 @@ impl RecordingSettings {
                 Channels::AsRecorded
             }
         };
-        if settings.text_or("RECORDING_LINK", "permanent") != "permanent" {
-            settings.problem("RECORDING_LINK", "must be permanent; the other styles are not built yet");
-        }
         let link_ttl = settings.duration("RECORDING_LINK_TTL").unwrap_or(Duration::from_secs(15 * 60));
         if link_ttl.is_zero() || link_ttl > LONGEST_TTL {
             settings.problem("RECORDING_LINK_TTL", "must be from 1s to 7d");
@@ -59,9 +69,28 @@ impl RecordingSettings {
             format,
             channels,
             key: key(settings),
+            link: link(settings),
             link_ttl,
             delete_after: delete_after(settings),
             release_without_job: settings.truth("RELEASE_WITHOUT_JOB", false),
+        }
+    }
+}
+
+/// `RECORDING_PUBLIC_URL=true` is the older name of `public`.
+fn link(settings: &mut Settings) -> LinkStyle {
+    let public = settings.truth("RECORDING_PUBLIC_URL", false);
+    match (settings.text("RECORDING_LINK").as_deref(), public) {
+        (None | Some("public"), true) | (Some("public"), false) => LinkStyle::Public,
+        (None | Some("permanent"), false) => LinkStyle::Permanent,
+        (Some("signed"), false) => LinkStyle::Signed,
+        (Some("permanent" | "signed"), true) => {
+            settings.problem("RECORDING_PUBLIC_URL", "disagrees with RECORDING_LINK");
+            LinkStyle::Permanent
+        }
+        _ => {
+            settings.problem("RECORDING_LINK", "must be permanent, signed or public");
+            LinkStyle::Permanent
         }
     }
 }

@@ -76,6 +76,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("RECORDING_KEY"),
     setting("RECORDING_LINK"),
     setting("RECORDING_LINK_TTL"),
+    setting("RECORDING_PUBLIC_URL"),
 ];
 
 /// Settings of the interface whose behaviour is not built yet: named at start, so that nobody relies on them unknowingly.
@@ -85,7 +86,6 @@ pub const LATER: &[&str] = &[
     "RECONCILE_WINDOW",
     "RECORDING_MAX",
     "RECORDING_RETENTION_DAYS",
-    "RECORDING_PUBLIC_URL",
     "ALERT_WEBHOOK_URL",
 ];
 

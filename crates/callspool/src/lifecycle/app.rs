@@ -10,10 +10,12 @@ use callspool_clients::http::{Http, HttpOptions, SetupError};
 use callspool_clients::provider::{Twilio, TwilioAccount};
 use callspool_domain::{AccountSid, Clock, Lane, StepFailure, Timestamp};
 use callspool_store::{OpenOptions, Store};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::random;
 use crate::config::{AccountSettings, Config};
+use crate::links::LinkKey;
 use crate::records::JobRecords;
 
 /// How many recordings are moved at once; each holds at least one part buffer.
@@ -40,6 +42,8 @@ pub struct App {
     pub records: JobRecords,
     /// Cancelled when the process ends; long answers end with it.
     pub shutdown: CancellationToken,
+    /// The key that signs our own URLs, once it was read.
+    pub(crate) link_key: OnceCell<LinkKey>,
     accounts: HashMap<AccountSid, Account>,
 }
 
@@ -112,7 +116,17 @@ impl App {
             ArchiveConfig::S3(bucket) => Archive::open_bucket(&http, bucket)?,
         };
         let records = JobRecords::new(&config.records, &http, &store, &clock);
-        Ok(Arc::new(Self { config, clock, store, archive, parts: PartBudget::default(), records, shutdown, accounts }))
+        Ok(Arc::new(Self {
+            config,
+            clock,
+            store,
+            archive,
+            parts: PartBudget::default(),
+            records,
+            shutdown,
+            link_key: OnceCell::new(),
+            accounts,
+        }))
     }
 
     /// The account with this sid, if it is configured.

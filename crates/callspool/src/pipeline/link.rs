@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use callspool_clients::records::{Found, Pace, RecordId, Row, Write, Written};
 use callspool_domain::failure::Code;
-use callspool_domain::line::{Line, append};
+use callspool_domain::line::{Event, Line, Said, append, no_recording_reason};
 use callspool_domain::step::no_match;
 use callspool_domain::{JobId, StepFailure, Subject};
 use callspool_store::{Claimed, Lease, OwedLine};
@@ -17,6 +17,7 @@ use futures::future::join_all;
 
 use super::{Stop, fenced, report};
 use crate::lifecycle::App;
+use crate::links;
 use crate::records::{AirtableRecords, JobRecords, ReadThenWrite};
 
 /// How many records Airtable takes in one request
@@ -31,12 +32,19 @@ struct Task<'a> {
     step: &'a Claimed,
     job: JobId,
     owed: Vec<OwedLine>,
+    /// The lines that are owed, as they are written by this attempt.
+    lines: Vec<Line>,
 }
 
 impl Task<'_> {
-    fn lines(&self) -> Vec<Line> {
-        self.owed.iter().map(|owed| owed.line.clone()).collect()
+    /// The URL field's new value: the last line's that brings one.
+    fn url_field(&self) -> Option<&str> {
+        url_field(&self.lines)
     }
+}
+
+fn url_field(lines: &[Line]) -> Option<&str> {
+    lines.iter().rev().find_map(Line::url_field)
 }
 
 /// Runs a batch; one result a step, in their order.
@@ -45,12 +53,25 @@ pub(super) async fn run_batch(app: &App, steps: &[Claimed]) -> Vec<Result<(), St
         Ok(tasks) => tasks,
         Err(failure) => return steps.iter().map(|_| Err(Stop::Failed(failure.clone()))).collect(),
     };
-    // A job may be owed nothing any more: its call was tied to another one before anything was written.
-    let (tasks, idle): (Vec<Task<'_>>, Vec<Task<'_>>) = tasks.into_iter().partition(|task| !task.owed.is_empty());
     let mut ended: BTreeMap<&str, Result<(), Stop>> = BTreeMap::new();
-    for task in &idle {
-        ended.insert(&task.step.lease.step, close(app, task, None).await);
+    let mut ready = Vec::with_capacity(tasks.len());
+    for mut task in tasks {
+        let step = task.step.lease.step.as_str();
+        match lines(app, &task.owed).await {
+            // A job may be owed nothing any more: its call was tied to another one before anything was written.
+            Ok(lines) if lines.is_empty() => {
+                ended.insert(step, close(app, &task, None).await);
+            }
+            Ok(lines) => {
+                task.lines = lines;
+                ready.push(task);
+            }
+            Err(failure) => {
+                ended.insert(step, Err(failure.into()));
+            }
+        }
     }
+    let tasks = ready;
     let results = match &app.records {
         JobRecords::BuiltIn => link_built_in(app, &tasks).await,
         JobRecords::Airtable(airtable) => link_airtable(app, airtable, &tasks).await,
@@ -68,7 +89,7 @@ async fn tasks<'a>(app: &App, steps: &'a [Claimed]) -> Result<Vec<Task<'a>>, Ste
                 format!("link can't work on {}; this is a bug", step.subject),
             ));
         };
-        tasks.push(Task { step, job: job.clone(), owed: Vec::new() });
+        tasks.push(Task { step, job: job.clone(), owed: Vec::new(), lines: Vec::new() });
     }
     let jobs: Vec<JobId> = tasks.iter().map(|task| task.job.clone()).collect();
     let owed = app.store.owed_lines(&jobs).await;
@@ -80,15 +101,40 @@ async fn tasks<'a>(app: &App, steps: &'a [Claimed]) -> Result<Vec<Task<'a>>, Ste
     Ok(tasks)
 }
 
+/// What is owed, in words. A URL is made anew for each attempt: a signed one lives from now.
+async fn lines(app: &App, owed: &[OwedLine]) -> Result<Vec<Line>, StepFailure> {
+    let mut lines = Vec::with_capacity(owed.len());
+    for owed in owed {
+        let url = async || links::for_record(app, &owed.recording).await;
+        if owed.event == Event::Pending {
+            report::fallback(owed);
+        }
+        let said = match owed.event {
+            Event::Recording => Said::Recording { url: url().await? },
+            Event::Pending => Said::Pending { url: url().await? },
+            Event::LinkRenewed => Said::LinkRenewed { url: url().await? },
+            Event::Moved => {
+                // Every such line has it; one without would say that the call is where it is.
+                let to = owed.moved_to.clone().unwrap_or_else(|| owed.job.clone());
+                Said::Moved { url: url().await?, to }
+            }
+            Event::NoRecording => {
+                Said::NoRecording { reason: no_recording_reason(owed.status, owed.reason.as_deref(), owed.error_code) }
+            }
+        };
+        let (recording, at, source) = (owed.recording.clone(), owed.at, owed.source.clone());
+        lines.push(Line { recording, at, source, said });
+    }
+    Ok(lines)
+}
+
 /// All at once, so that they share the ledger's commits.
 async fn link_built_in(app: &App, tasks: &[Task<'_>]) -> Vec<Result<(), Stop>> {
     join_all(tasks.iter().map(|task| link_one_built_in(app, task))).await
 }
 
 async fn link_one_built_in(app: &App, task: &Task<'_>) -> Result<(), Stop> {
-    let lines = task.lines();
-    let url = lines.last().map(|line| line.url.clone());
-    app.store.append_job_history(&task.job, &lines, url.as_deref(), app.clock.now()).await?;
+    app.store.append_job_history(&task.job, &task.lines, task.url_field(), app.clock.now()).await?;
     let history = app.store.job(&task.job).await?.map(|job| job.history).unwrap_or_default();
     confirm(app, task, &history, None).await
 }
@@ -226,20 +272,19 @@ fn writes(tasks: &[Task<'_>], rows: &[Result<Row, StepFailure>]) -> Vec<Write> {
     let mut lines: BTreeMap<&RecordId, (&Row, Vec<Line>)> = BTreeMap::new();
     for (task, row) in tasks.iter().zip(rows) {
         if let Ok(row) = row {
-            lines.entry(&row.id).or_insert_with(|| (row, Vec::new())).1.extend(task.lines());
+            lines.entry(&row.id).or_insert_with(|| (row, Vec::new())).1.extend(task.lines.clone());
         }
     }
     let writes = lines.into_values().filter_map(|(row, lines)| {
         let history = append(&row.history, &lines)?;
-        Some(Write { record: row.id.clone(), history, url: lines.last().map(|line| line.url.clone()) })
+        Some(Write { record: row.id.clone(), history, url: url_field(&lines).map(str::to_owned) })
     });
     writes.collect()
 }
 
 /// Closes the step if every line stands in the history that was read back.
 async fn confirm(app: &App, task: &Task<'_>, history: &str, record_id: Option<&str>) -> Result<(), Stop> {
-    let lines = task.lines();
-    if let Some(line) = lines.iter().find(|line| !line.is_in(history)) {
+    if let Some(line) = task.lines.iter().find(|line| !line.is_in(history)) {
         let detail = format!(
             "the line of {} is not in the history of {} when read back; it is written again",
             line.recording, task.job
@@ -248,14 +293,16 @@ async fn confirm(app: &App, task: &Task<'_>, history: &str, record_id: Option<&s
     }
     close(app, task, record_id).await?;
     for owed in &task.owed {
-        tracing::info!(recording_sid = %owed.line.recording, call_sid = %owed.call, job_id = task.job.as_str(), record_id, "recording_saved_to_airtable_s3");
-        metrics::counter!("callspool_linked_total").increment(1);
-        report::release_plans(app, &owed.line.recording).await;
+        report::line_confirmed(owed, record_id);
+        if owed.event == Event::Recording {
+            metrics::counter!("callspool_linked_total").increment(1);
+            report::release_plans(app, &owed.recording).await;
+        }
     }
     Ok(())
 }
 
 async fn close(app: &App, task: &Task<'_>, record_id: Option<&str>) -> Result<(), Stop> {
     let now = app.clock.now();
-    fenced(app.store.finish_linked(&task.step.lease, &task.job, &task.lines(), record_id, now).await?)
+    fenced(app.store.finish_linked(&task.step.lease, &task.job, &task.lines, record_id, now).await?)
 }

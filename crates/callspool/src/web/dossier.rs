@@ -2,9 +2,9 @@
 
 use callspool_domain::gate::{self, Closed};
 use callspool_domain::line::{Event, LineState};
-use callspool_domain::recording::{CopyState, Status};
+use callspool_domain::recording::Status;
 use callspool_domain::{RecordingSid, StepState, Subject, Timestamp};
-use callspool_store::{ArchiveRow, EventRow, RecordingRow, Result, StepRow};
+use callspool_store::{EventRow, RecordingRow, Result, StepRow};
 
 use crate::lifecycle::App;
 
@@ -105,19 +105,4 @@ fn urgency(step: &StepRow) -> Option<(u8, Timestamp)> {
         StepState::Done | StepState::Cancelled => return None,
     };
     Some((by_state, step.due_at))
-}
-
-/// The archive copy, where it can be played.
-pub(crate) fn verified_copy(row: &RecordingRow) -> Option<&ArchiveRow> {
-    row.archive.as_ref().filter(|archive| row.status == Status::Archived && archive.state == CopyState::Verified)
-}
-
-/// True where the provider has audio that it would give us.
-pub(crate) fn is_at_provider(app: &App, row: &RecordingRow) -> bool {
-    let settled = matches!(row.status, Status::Absent | Status::Missing);
-    row.provider_status.is_completed()
-        && row.provider_gone_at.is_none()
-        && !row.encrypted
-        && !settled
-        && app.account(&row.account).is_some()
 }

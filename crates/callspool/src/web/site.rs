@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use callspool_clients::ArchiveConfig;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::OnceCell;
 use url::Url;
 
 use super::access::Throttle;
-use super::audio::LinkKey;
 use crate::lifecycle::{App, metrics};
 
 /// The HTTP side of one process.
@@ -24,8 +22,6 @@ pub(crate) struct Site {
     pub content_policy: String,
     /// Failed sign-ins of late.
     pub throttle: Throttle,
-    /// The key that signs our own URLs, once it was read.
-    pub link_key: OnceCell<LinkKey>,
     /// What this process counts.
     pub metrics: &'static PrometheusHandle,
 }
@@ -36,15 +32,7 @@ impl Site {
         let origin = url.as_ref().map_or_else(String::new, |url| url.origin().ascii_serialization());
         let base = url.as_ref().map_or_else(String::new, |url| url.path().trim_end_matches('/').to_owned());
         let content_policy = content_policy(&app.config.archive.place);
-        Self {
-            app,
-            origin,
-            base,
-            content_policy,
-            throttle: Throttle::default(),
-            link_key: OnceCell::new(),
-            metrics: metrics::handle(),
-        }
+        Self { app, origin, base, content_policy, throttle: Throttle::default(), metrics: metrics::handle() }
     }
 
     /// True where browsers reach us by HTTPS.

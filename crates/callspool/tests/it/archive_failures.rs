@@ -26,7 +26,7 @@ async fn archive_step(world: &World, recording: &RecordingSid) -> StepRow {
 /// Nothing of a recording may be seen before it is archived: no file, no line.
 async fn assert_nothing_is_there(world: &World) {
     assert_eq!(world.archive_files(), Vec::<String>::new(), "nothing is left in the archive");
-    assert_eq!(world.history("J").await, "");
+    assert_eq!(world.recorded("J").await, 0);
 }
 
 async fn fails_then_recovers(mut world: World, route: Route, fault: Fault, code: Code) {
@@ -55,7 +55,7 @@ async fn fails_then_recovers(mut world: World, route: Route, fault: Fault, code:
         recording.archive.and_then(|copy| copy.sha256),
         world.twilio.media_sha256(&placed.recording_sid, AudioFormat::Wav)
     );
-    assert_eq!(world.history("J").await.lines().count(), 1);
+    assert_eq!(world.recorded("J").await, 1);
     assert_eq!(world.archive_files().len(), 1);
     world.end().await;
 }
@@ -131,7 +131,7 @@ story! {
             let step = archive_step(&world, recording).await;
             assert_eq!(world.recording(recording).await.status, Status::Archived, "{step:?} at {}", world.clock.now());
         }
-        assert_eq!(world.history("J").await.lines().count(), 5);
+        assert_eq!(world.recorded("J").await, 5);
         world.end().await;
     }
 }
@@ -202,7 +202,7 @@ story! {
         world.settle().await;
         world.advance(Duration::from_secs(7200)).await;
 
-        assert_eq!(world.history("J").await.lines().count(), 3);
+        assert_eq!(world.recorded("J").await, 3);
         assert!(world.twilio.deleted().is_empty(), "doubtful audio was released");
         for (recording, findings) in &doubtful {
             assert_eq!(world.recording(recording).await.archive.expect("archived").findings, *findings);

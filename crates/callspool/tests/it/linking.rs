@@ -43,19 +43,6 @@ story! {
 }
 
 story! {
-    async fn another_job_is_refused_once_a_line_is_written(world: World) {
-        let placed = world.call("?job=FIRST").await;
-        world.settle().await;
-        let path = format!("/api/v1/calls/{}", placed.call_sid);
-        let (status, body) = world.put(&path, json!({"job_id": "SECOND"})).await;
-        assert_eq!(status, 409, "{body}");
-        world.settle().await;
-        assert_eq!((world.history("FIRST").await.lines().count(), world.history("SECOND").await.as_str()), (1, ""));
-        world.end().await;
-    }
-}
-
-story! {
     async fn bad_puts_are_named_and_change_nothing(world: World) {
         let call = world.twilio.new_call_sid();
         let path = format!("/api/v1/calls/{call}");

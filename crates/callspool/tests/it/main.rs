@@ -18,6 +18,7 @@ mod documents;
 mod happy_call;
 mod killed;
 mod linking;
+mod links;
 mod logs;
 mod s3_archive;
 mod web;

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use bytes::Bytes;
 use callspool_domain::{CallSid, JobId};
-use callspool_store::{CallFilter, CallRow, RecordingFilter, Tied, TiedBy};
+use callspool_store::{CallFilter, CallRow, RecordingFilter, TiedBy};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
@@ -150,14 +150,14 @@ pub(super) struct Tie {
 
 /// Tie a call to a job
 ///
-/// At any time, before or after the recording; the same again changes nothing. Needs the role operator.
+/// At any time, before or after the recording; the same again changes nothing. Where lines about its recordings stand
+/// in another job, that job is told where they went. Needs the role operator.
 #[utoipa::path(
     put, path = "/api/v1/calls/{call}", operation_id = "tie_call", tag = "calls",
     params(("call" = String, Path, description = "its CallSid; it need not be known yet")),
     request_body = Tie,
     responses(
-        (status = 200, body = Tie), (status = 400, body = Problem), (status = 403, body = Problem),
-        (status = 409, description = "a line for another job is owed or written already", body = Problem)
+        (status = 200, body = Tie), (status = 400, body = Problem), (status = 403, body = Problem)
     )
 )]
 pub(super) async fn tie(
@@ -170,16 +170,9 @@ pub(super) async fn tie(
     params.finish()?;
     let call = CallSid::parse(&call).map_err(|rule| Refusal::malformed(format!("call: {rule}")))?;
     let job = read_job(&body.map_err(|rejection| unreadable(&rejection))?)?;
-    match site.app.store.tie_call(&call, &job, TiedBy::Put, site.app.clock.now()).await? {
-        Tied::New | Tied::Same => {
-            tracing::info!(call_sid = %call, job_id = job.as_str(), actor = actor.name, "call_tied");
-            Ok(Json(Tie { call_sid: Some(call.into()), job_id: job.into() }))
-        }
-        Tied::Conflict { job } => {
-            let message = format!("a history line of this call is owed or written in job {job} already; the tie stays");
-            Err(Refusal::new(StatusCode::CONFLICT, "tied_to_another_job", message))
-        }
-    }
+    site.app.store.tie_call(&call, &job, TiedBy::Put, site.app.clock.now()).await?;
+    tracing::info!(call_sid = %call, job_id = job.as_str(), actor = actor.name, "call_tied");
+    Ok(Json(Tie { call_sid: Some(call.into()), job_id: job.into() }))
 }
 
 fn unreadable(rejection: &axum::extract::rejection::BytesRejection) -> Refusal {

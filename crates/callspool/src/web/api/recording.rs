@@ -13,9 +13,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::shapes::{Event, Recording, Step};
+use crate::links::{self, LONGEST_LIFE};
 use crate::web::access::{Listener, Operator};
-use crate::web::audio::{LONGEST_LIFE, fresh_link};
-use crate::web::dossier::{self, Dossier};
+use crate::web::audio::fresh_link;
+use crate::web::dossier::Dossier;
 use crate::web::params::{Params, Segments, recording_sid, unknown_recording};
 use crate::web::refusal::{Problem, Refusal};
 use crate::web::site::Site;
@@ -120,7 +121,7 @@ fn detail(site: &Site, dossier: Dossier) -> RecordingDetail {
 }
 
 fn copies(site: &Site, row: &callspool_store::RecordingRow) -> Vec<Copy> {
-    let at_provider = dossier::is_at_provider(&site.app, row);
+    let at_provider = links::is_at_provider(&site.app, row);
     let provider = (at_provider || row.provider_gone_at.is_some()).then(|| Copy {
         place: "provider",
         state: if at_provider { "present" } else { "gone" },

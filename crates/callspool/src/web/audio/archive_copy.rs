@@ -3,13 +3,12 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use callspool_domain::StepFailure;
-use callspool_domain::audio::AudioFormat;
 use callspool_store::{ArchiveRow, RecordingRow};
 use http::{HeaderValue, Method, StatusCode, header};
 
 use super::listening::{Listening, Way, set_text};
 use super::range::{Part, wanted};
-use crate::lifecycle::App;
+use crate::links::format;
 use crate::web::refusal::Refusal;
 use crate::web::site::Site;
 
@@ -103,9 +102,4 @@ async fn stream(
     response.headers_mut().insert(header::ETAG, tag);
     listening.describe(&mut response, format(&site.app, archive), row);
     Ok(Outcome::Answered(response))
-}
-
-/// The container the copy is in.
-pub(crate) fn format(app: &App, archive: &ArchiveRow) -> AudioFormat {
-    archive.audio.as_ref().map_or(app.config.recording.format, |audio| audio.format)
 }

@@ -11,8 +11,8 @@ use super::archive_copy;
 use super::listening::{Audience, Listening, Manner, Way, set_text};
 use super::play;
 use super::signed::Signature;
+use crate::links;
 use crate::web::access;
-use crate::web::dossier;
 use crate::web::params::{Params, Segments, recording_sid, unknown_recording};
 use crate::web::refusal::Refusal;
 use crate::web::site::Site;
@@ -40,11 +40,11 @@ pub(crate) async fn follow(
 
 /// Leads to the store where it can sign, else to where the bytes come through us.
 async fn lead(site: &Site, row: &RecordingRow, listening: &Listening) -> Result<Response, Refusal> {
-    if let Some(archive) = dossier::verified_copy(row) {
+    if let Some(archive) = links::verified_copy(row) {
         if let Some(response) = archive_copy::redirect(site, row, archive, listening).await? {
             return Ok(response);
         }
-    } else if !dossier::is_at_provider(&site.app, row) {
+    } else if !links::is_at_provider(&site.app, row) {
         return Err(play::not_available(site, row).await);
     }
     let mut response = StatusCode::FOUND.into_response();

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::json;
 
 use crate::lifecycle::App;
+use crate::links;
 use crate::web::access::Actor;
 use crate::web::refusal::Refusal;
 
@@ -92,13 +93,13 @@ impl Manner {
         }
     }
 
-    /// The `Content-Disposition`. Both ids passed their grammar, so the file's name needs no quoting.
+    /// The `Content-Disposition`.
     pub(crate) fn disposition(self, row: &RecordingRow, format: AudioFormat) -> String {
         let word = match self {
             Self::Download => "attachment",
             Self::Play => "inline",
         };
-        format!("{word}; filename=\"{}-{}.{}\"", row.call, row.sid, format.extension())
+        links::disposition(word, row, format)
     }
 }
 

@@ -17,7 +17,7 @@ use axum::Router;
 use axum::routing::get;
 
 use super::site::Site;
-pub(crate) use signed::{LONGEST_LIFE, LinkKey, fresh_link};
+pub(crate) use signed::fresh_link;
 
 /// Downloads and playing; these stand behind access.
 pub(crate) fn router() -> Router<Arc<Site>> {

@@ -13,8 +13,9 @@ use http::{HeaderMap, Method, StatusCode};
 use super::archive_copy::{self, Outcome};
 use super::listening::{Audience, Listening, Manner, Way};
 use super::provider_copy;
+use crate::links;
 use crate::web::access::Listener;
-use crate::web::dossier::{self, awaited_step};
+use crate::web::dossier::awaited_step;
 use crate::web::params::{Params, Segments, recording_sid, unknown_recording};
 use crate::web::refusal::Refusal;
 use crate::web::site::Site;
@@ -64,14 +65,14 @@ fn way(mut params: Params) -> Result<Way, Refusal> {
 /// Sends the best copy there is.
 pub(crate) async fn serve(site: &Site, row: &RecordingRow, listening: &Listening) -> Result<Response, Refusal> {
     let mut failure = None;
-    if let Some(archive) = dossier::verified_copy(row) {
+    if let Some(archive) = links::verified_copy(row) {
         match archive_copy::serve(site, row, archive, listening).await? {
             Outcome::Answered(response) => return Ok(response),
             Outcome::Gone => tracing::error!(recording_sid = %row.sid, key = archive.object_key, "archive_object_gone"),
             Outcome::Failed(reason) => failure = Some(reason),
         }
     }
-    if dossier::is_at_provider(&site.app, row) {
+    if links::is_at_provider(&site.app, row) {
         return provider_copy::serve(site, row, listening).await;
     }
     match failure {

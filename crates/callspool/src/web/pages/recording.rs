@@ -14,8 +14,9 @@ use super::story;
 use super::table::badge;
 use super::waveform::waveform;
 use super::words::{length, moment, size};
+use crate::links;
 use crate::web::access::{Actor, Listener, Operator};
-use crate::web::dossier::{self, Dossier};
+use crate::web::dossier::Dossier;
 use crate::web::params::{Params, Segments, recording_sid, unknown_recording};
 use crate::web::refusal::Refusal;
 use crate::web::site::Site;
@@ -73,8 +74,8 @@ pub(crate) async fn retry(
 
 /// The player. It stands outside of what changes, so that nothing interrupts who listens.
 fn sound(site: &Site, row: &RecordingRow) -> Markup {
-    let copy = dossier::verified_copy(row);
-    if copy.is_none() && !dossier::is_at_provider(&site.app, row) {
+    let copy = links::verified_copy(row);
+    if copy.is_none() && !links::is_at_provider(&site.app, row) {
         return html! {};
     }
     let path = site.href(&format!("/calls/{}/recording/{}", row.call, row.sid));
@@ -114,7 +115,7 @@ fn body(site: &Site, actor: &Actor, dossier: &Dossier) -> Markup {
 }
 
 fn facts(site: &Site, row: &RecordingRow, now: Timestamp) -> Markup {
-    let copy = dossier::verified_copy(row);
+    let copy = links::verified_copy(row);
     let audio = copy.and_then(|copy| copy.audio.as_ref());
     let said = row.duration_seconds.map(|seconds| seconds.saturating_mul(1000));
     html! {
@@ -166,7 +167,7 @@ fn copies(site: &Site, row: &RecordingRow, now: Timestamp) -> Markup {
         dl {
             (fact("At the provider", &html! {
                 @if let Some(at) = row.provider_gone_at { "deleted " (moment(at, now)) }
-                @else if dossier::is_at_provider(&site.app, row) { "there" }
+                @else if links::is_at_provider(&site.app, row) { "there" }
                 @else { span.quiet { "no audio" } }
             }))
             @match &row.archive {

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::waveform::waveform;
 use super::words::{due, length, moment, short};
-use crate::web::dossier;
+use crate::links;
 use crate::web::site::Site;
 
 /// So many bars has a row's waveform.
@@ -93,16 +93,16 @@ fn standing(recording: &RecordingRow) -> Markup {
 
 /// True where a person must say whether it is good.
 fn is_doubtful(recording: &RecordingRow) -> bool {
-    dossier::verified_copy(recording).is_some_and(|copy| !copy.findings.is_empty() && copy.accepted_at.is_none())
+    links::verified_copy(recording).is_some_and(|copy| !copy.findings.is_empty() && copy.accepted_at.is_none())
 }
 
 fn audio(site: &Site, recording: &RecordingRow) -> Markup {
-    let copy = dossier::verified_copy(recording);
+    let copy = links::verified_copy(recording);
     let measured = copy.and_then(|copy| copy.audio.as_ref());
     let milliseconds = measured
         .map(|audio| audio.duration_ms)
         .or(recording.duration_seconds.map(|seconds| seconds.saturating_mul(1000)));
-    let playable = copy.is_some() || dossier::is_at_provider(&site.app, recording);
+    let playable = copy.is_some() || links::is_at_provider(&site.app, recording);
     let path = format!("/calls/{}/recording/{}/play", recording.call, recording.sid);
     html! {
         div.clip {

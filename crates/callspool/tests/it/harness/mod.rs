@@ -262,6 +262,11 @@ impl World {
         self.app().store.job(&job).await.expect("the store answers").map(|job| job.history).unwrap_or_default()
     }
 
+    /// How many recordings a job's built-in history has, apart from words about their delay.
+    pub(crate) async fn recorded(&self, job: &str) -> usize {
+        self.history(job).await.matches(" | Event: Recording | ").count()
+    }
+
     /// Ends the story: stops callspool and fails where the stand-ins saw what the real ones would refuse.
     pub(crate) async fn end(mut self) {
         if self.machine.is_some() {

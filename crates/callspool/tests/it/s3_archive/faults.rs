@@ -42,7 +42,7 @@ async fn breaks_then_recovers(world: World, bucket: Bucket, audio: Audio, route:
             let step = archive_step(&world, &placed.recording_sid).await;
             assert_eq!((step.state, step.code), (StepState::Waiting, Some(code)), "{fault:?}: {:?}", step.detail);
             assert_eq!(world.recording(&placed.recording_sid).await.status, Status::Announced);
-            assert_eq!(world.history("J").await.lines().count(), n, "a line without a recording");
+            assert_eq!(world.recorded("J").await, n, "a line without a recording");
             // Before it is read back there is an object that nobody has been told of.
             if route != Route::Head || bucket.count(Route::PutObject) == 0 {
                 assert_eq!(bucket.keys(), before, "{fault:?}");
@@ -249,7 +249,7 @@ story! {
         world.settle().await;
         for _ in 0..12 {
             world.advance(Duration::from_secs(1800)).await;
-            assert_eq!(world.history("J").await, "");
+            assert_eq!(world.recorded("J").await, 0);
         }
         bucket.come_back().await.expect("the port is free again");
         // The probe comes every 5 s; its success makes the others due, spread over at most 10 s.
@@ -259,7 +259,7 @@ story! {
         for placed in &calls {
             assert_archived(&world, &bucket, &placed.recording_sid).await;
         }
-        assert_eq!((bucket.keys().len(), world.history("J").await.lines().count()), (7, 7));
+        assert_eq!((bucket.keys().len(), world.recorded("J").await), (7, 7));
         bucket.end(world).await;
     }
 }
