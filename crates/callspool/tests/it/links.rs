@@ -7,8 +7,9 @@ use callspool_domain::JobId;
 use callspool_sandbox::Fault;
 use callspool_sandbox::s3::Route;
 use callspool_sandbox::twilio::{PlaceCall, PlacedCall, Word};
+use callspool_store::kind;
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Bucket, Table, World, story};
 
@@ -202,5 +203,44 @@ story! {
         world.advance(Duration::from_secs(6 * 3600)).await;
         assert_eq!(world.twilio.deleted(), [placed.recording_sid]);
         table.end(world).await;
+    }
+}
+
+story! {
+    with ["RECORDING_LINK" = "signed"]
+    async fn the_command_prints_fresh_urls_and_renews_links(world: World) {
+        let placed = world.call("?job=J").await;
+        let jobless = world.call("").await;
+        world.settle().await;
+        world.stop().await;
+        let (known, jobless) = (placed.recording_sid.as_str(), jobless.recording_sid.as_str());
+        let nobody = format!("RE{}", "9".repeat(32));
+
+        let said = world.run(&["url", known, jobless, "--ttl", "1h"]).await;
+        let links = [known, jobless].map(|sid| world.url(&format!("/r/{sid}?expires=")));
+        let urls: Vec<&str> = said.out.lines().collect();
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(urls.len() == 2 && urls.iter().zip(&links).all(|(url, link)| url.starts_with(link)), "{said:?}");
+
+        let said = world.run(&["url", &nobody, known, "--json"]).await;
+        assert!(said.code == Some(1) && said.err.contains(&nobody), "{said:?}");
+        let printed: Value = serde_json::from_str(&said.out).expect("JSON");
+        assert_eq!(printed["urls"][0]["recording_sid"], known);
+
+        let said = world.run(&["url", known, jobless, "--relink"]).await;
+        assert!(said.code == Some(1) && said.err.contains("its call has no job"), "{said:?}");
+        for ttl in ["0s", "8d", "soon"] {
+            assert_eq!(world.run(&["url", known, "--ttl", ttl]).await.code, Some(2));
+        }
+        world.set("RECORDING_LINK", "permanent");
+        let said = world.run(&["url", known, "--relink"]).await;
+        assert!(said.code == Some(2) && said.err.contains("RECORDING_LINK"), "{said:?}");
+        world.set("RECORDING_LINK", "signed");
+
+        world.boot().await;
+        assert_eq!(events(&lines(&world, "J", &placed).await), ["Recording", "Link renewed"]);
+        let heard = world.app().store.recording_events(&placed.recording_sid, 100).await.expect("events");
+        assert_eq!(heard.iter().filter(|event| event.kind == kind::AUDIO_ACCESSED).count(), 3, "a URL an event");
+        world.end().await;
     }
 }

@@ -146,9 +146,7 @@ impl World {
     }
 
     fn boot_options(&self) -> Boot {
-        let mut settings: Vec<(&str, &str)> =
-            self.settings.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        settings.push(("APP_URL", &self.address));
+        let settings: Vec<(&str, &str)> = self.environment().collect();
         let settings = Settings::merge(&self.file, &settings).expect("the story's file is right");
         let config = Config::read(settings).expect("the story's settings are right");
         if std::env::var("CALLSPOOL_TEST_LOG").is_ok() {
@@ -156,6 +154,12 @@ impl World {
         }
         let clock = Clock::Manual(self.clock.clone());
         Boot { config, clock, patience: self.patience.clone(), ledger: self.ledger.clone() }
+    }
+
+    /// The settings, as a process gets them.
+    fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
+        let settings = self.settings.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        settings.chain([("APP_URL", self.address.as_str())])
     }
 
     /// Stops callspool as the operating system would ask it to.

@@ -1,10 +1,12 @@
-//! The real program as a process of its own, to be killed.
+//! The real program as a process of its own: a service to be killed, and commands.
 
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use super::World;
 
 /// How callspool is started: the same command and environment every time.
 pub(crate) struct Program {
@@ -57,6 +59,26 @@ impl Program {
         };
         tokio::time::timeout(Duration::from_secs(30), up).await.expect("the program answers");
         process
+    }
+}
+
+/// What a command said, and its exit code.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl World {
+    /// Runs a command with the story's settings, by the system's clock; callspool itself should be stopped.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callspool"));
+        command.args(arguments).env_clear().envs(self.environment()).env("CALLSPOOL_LOG_LEVEL", "error");
+        let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
+        let output = output.expect("the program runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 }
 
