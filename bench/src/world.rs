@@ -1,7 +1,7 @@
 //! The outside world of the end-to-end benchmark: the stand-ins for Twilio and S3, and the recordings to be moved.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use callspool_domain::{AccountSid, Clock, RecordingSid};
@@ -14,6 +14,7 @@ use reqwest::{Method, Url};
 
 use crate::callbacks::{ACCOUNT, TOKEN};
 use crate::pipe::Transfer;
+use crate::spread::Latencies;
 
 /// How many callbacks are under way at a time.
 const CALLERS: usize = 8;
@@ -62,16 +63,18 @@ impl World {
         ]
     }
 
-    /// Announces every recording as completed, each for a job of its own; returns when all callbacks are acknowledged.
-    pub async fn announce(&self, callspool: &str) -> Result<()> {
+    /// Announces every recording as completed, each for a job of its own; returns when all callbacks are acknowledged,
+    /// and how long each took.
+    pub async fn announce(&self, callspool: &str) -> Result<Latencies> {
         let announce = async |(n, sid): (usize, &RecordingSid)| {
             let url = format!("http://{callspool}/api/twilio/recording?job=JOB{n}");
+            let began = Instant::now();
             let answer = self.twilio.announce_status(sid, &url, Word::Completed).await.context("unknown recording")?;
             ensure!(answer.is_accepted(), "a callback was refused: {answer:?}");
-            Ok(())
+            Ok::<_, anyhow::Error>(began.elapsed())
         };
         let callbacks = stream::iter(self.recordings.iter().enumerate().map(announce));
-        callbacks.buffer_unordered(CALLERS).try_collect().await
+        Ok(Latencies::of(callbacks.buffer_unordered(CALLERS).try_collect().await?))
     }
 
     /// Where a plain pipe gets every recording, and where it puts it. Its URLs are signed beforehand.

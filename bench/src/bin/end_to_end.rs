@@ -1,4 +1,4 @@
-//! Recordings end to end: announced by callback, fetched, archived in S3, read back, linked to their jobs; beside a plain
+//! Recordings end to end, of any number and size: announced by callback, fetched, archived in S3, read back, linked to their jobs; beside a plain
 //! HTTP pipe that moves the same bytes between the same servers and does nothing else.
 //!
 //! callspool is the release binary in a process of its own and so is the pipe; this process is the outside world.
@@ -22,6 +22,9 @@ use clap::Parser;
 const AT_A_TIME: usize = 16;
 /// No run takes this long.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// The table's columns behind the run.
+const HEAD: &str =
+    "| | recordings/s | CPU ms each | CPU s a GB | outside world's CPU ms each | ack p99 ms | idle MB | peak MB |";
 /// How often the ledger is asked whether all is done.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -48,7 +51,11 @@ struct Figures {
     rate: f64,
     cpu_millis: f64,
     world_millis: f64,
+    idle_megabytes: f64,
     peak_megabytes: f64,
+    /// How soon 99 of 100 callbacks were acknowledged; the pipe gets none.
+    p99_millis: f64,
+    cpu_seconds_per_gigabyte: f64,
 }
 
 #[tokio::main]
@@ -63,8 +70,8 @@ async fn main() -> Result<ExitCode> {
 }
 
 async fn measure_all(args: &Args) -> Result<()> {
-    say("| run | | recordings/s | CPU ms each | outside world's CPU ms each | peak MB |");
-    say("|---|---|---|---|---|---|");
+    say(&format!("| run {HEAD}"));
+    say("|---|---|---|---|---|---|---|---|---|");
     // The first of both warms up this process and the machine's memory, and is not counted.
     measure_callspool(args).await?;
     measure_pipe(args).await?;
@@ -84,8 +91,8 @@ async fn measure_all(args: &Args) -> Result<()> {
         pipes.push(piped);
     }
     say("\nmedian (least–most) of the runs:\n");
-    say("| | recordings/s | CPU ms each | outside world's CPU ms each | peak MB |");
-    say("|---|---|---|---|---|");
+    say(HEAD);
+    say("|---|---|---|---|---|---|---|---|");
     summarise("callspool", &callspool);
     summarise("pipe", &pipes);
     let ratios = callspool.iter().zip(&pipes).map(|(callspool, pipe)| callspool.rate / pipe.rate);
@@ -101,7 +108,7 @@ async fn measure_callspool(args: &Args) -> Result<Figures> {
     let store = ledger(&settings).await?;
     let before = (server.usage()?, Usage::of_this()?);
     let began = Instant::now();
-    world.announce(server.address()).await?;
+    let acknowledged = world.announce(server.address()).await?;
     let linked = all_linked(&store, args.recordings as u64);
     tokio::time::timeout(PATIENCE, linked).await.context("not all recordings were linked")??;
     let seconds = began.elapsed().as_secs_f64();
@@ -109,11 +116,15 @@ async fn measure_callspool(args: &Args) -> Result<Figures> {
     check(&world, &store).await?;
     store.close().await;
     server.kill()?;
+    let cpu_millis = after.0.cpu_micros_each(&before.0, args.recordings) / 1e3;
     Ok(Figures {
         rate: args.recordings as f64 / seconds,
-        cpu_millis: after.0.cpu_micros_each(&before.0, args.recordings) / 1e3,
+        cpu_millis,
         world_millis: after.1.cpu_micros_each(&before.1, args.recordings) / 1e3,
+        idle_megabytes: before.0.peak_megabytes(),
         peak_megabytes: after.0.peak_megabytes(),
+        p99_millis: acknowledged.per_mille(990),
+        cpu_seconds_per_gigabyte: cpu_millis / 1e3 / (args.bytes as f64 / 1e9),
     })
 }
 
@@ -156,28 +167,39 @@ async fn measure_pipe(args: &Args) -> Result<Figures> {
     let after = Usage::of_this()?;
     ensure!(world.s3.keys().len() == world.recordings.len(), "{} objects came through", world.s3.keys().len());
     world.check()?;
+    let cpu_seconds = piped.usage.cpu.as_secs_f64();
     Ok(Figures {
         rate: args.recordings as f64 / piped.seconds,
-        cpu_millis: piped.usage.cpu.as_secs_f64() * 1e3 / args.recordings as f64,
+        cpu_millis: cpu_seconds * 1e3 / args.recordings as f64,
         world_millis: after.cpu_micros_each(&before, args.recordings) / 1e3,
+        idle_megabytes: f64::NAN,
         peak_megabytes: piped.usage.peak_megabytes(),
+        p99_millis: f64::NAN,
+        cpu_seconds_per_gigabyte: cpu_seconds / (args.recordings as f64 * args.bytes as f64 / 1e9),
     })
 }
 
 impl Figures {
     fn say(&self, run: usize, side: &str) {
-        let Self { rate, cpu_millis, world_millis, peak_megabytes } = self;
-        say(&format!("| {run} | {side} | {rate:.0} | {cpu_millis:.2} | {world_millis:.2} | {peak_megabytes:.0} |"));
+        let Self { rate, cpu_millis, world_millis, .. } = self;
+        let Self { idle_megabytes, peak_megabytes, p99_millis, cpu_seconds_per_gigabyte, .. } = self;
+        say(&format!(
+            "| {run} | {side} | {rate:.1} | {cpu_millis:.2} | {cpu_seconds_per_gigabyte:.2} | {world_millis:.2} | \
+             {p99_millis:.1} | {idle_megabytes:.0} | {peak_megabytes:.0} |"
+        ));
     }
 }
 
 fn summarise(side: &str, runs: &[Figures]) {
     let spread = |figure: fn(&Figures) -> f64| Spread::of(runs.iter().map(figure));
     say(&format!(
-        "| {side} | {} | {:.2} | {:.2} | {} |",
+        "| {side} | {:.1} | {:.2} | {:.2} | {:.2} | {:.1} | {} | {} |",
         spread(|run| run.rate),
         spread(|run| run.cpu_millis),
+        spread(|run| run.cpu_seconds_per_gigabyte),
         spread(|run| run.world_millis),
+        spread(|run| run.p99_millis),
+        spread(|run| run.idle_megabytes),
         spread(|run| run.peak_megabytes),
     ));
 }
