@@ -112,26 +112,87 @@ class Audio(unittest.TestCase):
         self.assertIn("<Code>16113</Code>", refused.text)
 
 
+def listener(test):
+    """A server that takes every callback; its address, and what came."""
+    received = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            params = dict(urllib.parse.parse_qsl(body, keep_blank_values=True))
+            received.append((self.path, params, self.headers))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    test.addCleanup(server.server_close)
+    test.addCleanup(server.shutdown)
+    return f"http://127.0.0.1:{server.server_port}", received
+
+
+class LiveRecordings(unittest.TestCase):
+    """Recordings of running calls, started and stopped by the official client."""
+
+    def refusal(self, send):
+        with self.assertRaises(TwilioRestException) as refused:
+            send()
+        return refused.exception.status, refused.exception.code
+
+    def test_a_recording_is_started_announced_paused_and_stopped(self):
+        base, received = listener(self)
+        call = sandbox.command("begin_call")["call"]
+        made = client().calls(call).recordings.create(
+            recording_status_callback=f"{base}/api/twilio/recording?job=J&started=rest#rc=5&rp=all",
+            recording_status_callback_event=["in-progress", "completed", "absent"],
+            recording_channels="dual",
+            recording_track="both",
+            trim="do-not-trim",
+        )
+        self.assertEqual((made.call_sid, made.status, made.channels), (call, "in-progress", 2))
+        self.assertEqual((made.source, made.track), ("StartCallRecordingAPI", "both"))
+        self.assertEqual([one.sid for one in client().calls(call).recordings.list()], [made.sid])
+        current = client().calls(call).recordings("Twilio.CURRENT")
+        self.assertEqual(current.update(status="paused", pause_behavior="skip").status, "paused")
+        self.assertEqual(current.update(status="in-progress").status, "in-progress")
+        running = client().calls(call).recordings(made.sid)
+        self.assertEqual(running.update(status="stopped").status, "stopped")
+        self.assertEqual(self.refusal(lambda: running.update(status="stopped")), (400, 16114))
+        self.assertEqual(self.refusal(lambda: current.update(status="stopped")), (404, 20404))
+        sandbox.command("deliver")
+        self.assertEqual([params["RecordingStatus"] for _, params, _ in received], ["in-progress", "completed"])
+        validator = RequestValidator(TOKEN)
+        for path, params, headers in received:
+            self.assertTrue(validator.validate(base + path, params, headers["X-Twilio-Signature"]))
+            self.assertEqual((params["CallSid"], params["RecordingSid"]), (call, made.sid))
+        self.assertEqual(client().recordings(made.sid).fetch().status, "completed")
+
+    def test_one_side_is_mono_and_the_calls_end_is_the_recordings(self):
+        call = sandbox.command("begin_call")["call"]
+        made = client().calls(call).recordings.create(recording_track="inbound", recording_channels="mono")
+        self.assertEqual((made.track, made.channels), ("inbound", 1))
+        sandbox.command("end_call", call=call)
+        self.assertEqual(client().recordings(made.sid).fetch().status, "completed")
+        self.assertEqual(self.refusal(lambda: client().calls(call).recordings.create()), (400, 21220))
+
+    def test_what_can_not_be_recorded_is_refused_in_the_real_words(self):
+        ringing = sandbox.command("begin_call", status="ringing")["call"]
+        self.assertEqual(self.refusal(lambda: client().calls(ringing).recordings.create()), (400, 21220))
+        unknown = "CA" + 32 * "0"
+        self.assertEqual(self.refusal(lambda: client().calls(unknown).recordings.create()), (404, 20404))
+        self.assertEqual(sandbox.unexpected_requests(), [])
+        running = sandbox.command("begin_call")["call"]
+        for wrong in ({"trim": "some"}, {"recording_channels": "three"}, {"recording_status_callback": "/relative"}):
+            self.assertEqual(self.refusal(lambda: client().calls(running).recordings.create(**wrong)), (400, 20001))
+        self.assertEqual(len(sandbox.unexpected_requests()), 3)
+
+
 class Callbacks(unittest.TestCase):
     def test_the_official_validator_accepts_every_callback(self):
-        received = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                params = dict(urllib.parse.parse_qsl(body, keep_blank_values=True))
-                received.append((self.path, params, self.headers))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(server.shutdown)
-        base = f"http://127.0.0.1:{server.server_port}"
+        base, received = listener(self)
         url = f"{base}/api/twilio/recording?job=JOB%2F4%2756&source=IVR#rc=5&rp=all"
         placed = sandbox.command("place_call", callback_url=url, seconds=4)
 

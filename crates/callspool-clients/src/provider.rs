@@ -5,6 +5,7 @@
 
 mod call;
 mod media;
+mod start;
 mod wire;
 
 use callspool_domain::recording::Announcement;
@@ -15,6 +16,7 @@ use url::Url;
 
 use crate::http::{Breakage, Broken, Http, Response, quote, read_capped, retry_after};
 pub use media::{Channels, Media, MediaForm, RangedMedia};
+pub use start::{HowToRecord, Started, Stopped};
 
 /// No recording's metadata is near this long.
 const RESOURCE_BYTES: usize = 256 * 1024;

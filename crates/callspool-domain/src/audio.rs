@@ -16,6 +16,16 @@ pub enum AudioFormat {
 }
 
 impl AudioFormat {
+    /// The stored name.
+    pub fn as_str(self) -> &'static str {
+        self.extension()
+    }
+
+    /// Reads the stored name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Wav, Self::Mp3].into_iter().find(|format| format.as_str() == name)
+    }
+
     /// The file name's ending, without the dot.
     pub fn extension(self) -> &'static str {
         match self {

@@ -16,6 +16,16 @@ impl CallStatus {
         &self.0
     }
 
+    /// True once the call is over.
+    pub fn is_over(&self) -> bool {
+        self.finality() == 3
+    }
+
+    /// True where somebody has spoken to somebody, so that there is or was something to record.
+    pub fn was_answered(&self) -> bool {
+        matches!(self.0.as_str(), "in-progress" | "answered" | "completed")
+    }
+
     /// How final the word is. Events arrive in any order, so a call only ever moves to a more final word.
     pub fn finality(&self) -> u8 {
         match self.0.as_str() {

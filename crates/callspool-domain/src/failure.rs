@@ -96,6 +96,8 @@ codes! {
     ProviderRejected = "provider_rejected", Some(Service::Provider), Retry;
     /// The provider's answer is not what its API documents.
     ProviderUnreadable = "provider_unreadable", Some(Service::Provider), Retry;
+    /// The call that is to be recorded has not been answered yet.
+    CallNotInProgress = "call_not_in_progress", None, Retry;
     /// 404 for the media while the provider says the recording exists: not ready yet.
     MediaNotReady = "media_not_ready", None, Retry;
     /// The bytes are no audio (XML, JSON, HTML or anything else).

@@ -80,7 +80,9 @@ pub fn plan(call: &CallView, policy: &Policy, now: Timestamp) -> Plan {
         plan_lines(call, recording, now, &mut plan);
         plan_links(recording, now, &mut plan);
         plan_release(call, recording, policy, &mut plan);
+        plan_stop(recording, policy, &mut plan);
     }
+    plan_record(call, now, &mut plan);
     plan_job_look_up(call, policy, now, &mut plan);
     if !plan.ensure.is_empty() || call.recordings.iter().any(is_under_way) {
         let told = call.recordings.iter().filter_map(|recording| tell_of_delay_at(call, recording, now));
@@ -190,6 +192,32 @@ fn plan_job_look_up(call: &CallView, policy: &Policy, now: Timestamp, plan: &mut
     } else if call.find_job.is_some_and(is_idle) {
         plan.cancel.push((subject, StepName::FindJob));
     }
+}
+
+/// The start of a recording by a request is wanted until its outcome is known, also when the call is over by then: an
+/// answer that was lost may have started one.
+fn plan_record(call: &CallView, now: Timestamp, plan: &mut Plan) {
+    let subject = Subject::Call(call.sid.clone());
+    if call.record_wanted {
+        plan.ensure.push(Ensure { subject, step: StepName::Record, due_at: now });
+    } else if call.record_step.is_some_and(is_idle) {
+        plan.cancel.push((subject, StepName::Record));
+    }
+}
+
+fn plan_stop(recording: &RecordingView, policy: &Policy, plan: &mut Plan) {
+    let subject = Subject::Recording(recording.sid.clone());
+    match stops_at(recording, policy) {
+        Some(due_at) => plan.ensure.push(Ensure { subject, step: StepName::Stop, due_at }),
+        None if recording.stop_step.is_some_and(is_idle) => plan.cancel.push((subject, StepName::Stop)),
+        None => {}
+    }
+}
+
+/// When a recording is to be stopped: one that we started, and that may still run as far as the provider has said.
+pub fn stops_at(recording: &RecordingView, policy: &Policy) -> Option<Timestamp> {
+    let may_run = recording.status == Status::Announced && recording.provider_status.may_run();
+    Some(recording.ours_since.filter(|_| may_run)? + policy.recording_max?)
 }
 
 /// A step that can be taken away without disturbing who runs it.

@@ -14,12 +14,17 @@ pub struct Policy {
     pub release_without_job: bool,
     /// Whether the job of a call can be looked up by the call's sid (Airtable).
     pub find_jobs: bool,
+    /// `RECORDING_MAX`: how long a recording that we started may run; `None` lets it run as long as its call.
+    pub recording_max: Option<Duration>,
 }
 
 impl Policy {
     /// A text that differs where a stored plan could come out differently; a changed one makes every call due for planning.
     pub fn fingerprint(&self) -> String {
-        let Self { app_url: _, delete_after, release_without_job, find_jobs } = self;
-        format!("delete_after={delete_after:?} release_without_job={release_without_job} find_jobs={find_jobs}")
+        let Self { app_url: _, delete_after, release_without_job, find_jobs, recording_max } = self;
+        format!(
+            "delete_after={delete_after:?} release_without_job={release_without_job} find_jobs={find_jobs} \
+             recording_max={recording_max:?}"
+        )
     }
 }

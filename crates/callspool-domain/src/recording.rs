@@ -34,6 +34,16 @@ stored_names! {
     }
 }
 
+stored_names! {
+    /// How we started a recording.
+    StartedBy {
+        /// By the TwiML that we answered with.
+        Twiml = "twiml",
+        /// By a request to the provider.
+        Rest = "rest",
+    }
+}
+
 /// The provider's word for the state of a recording, kept as it came: Twilio adds words without notice
 /// (<https://www.twilio.com/docs/voice/api/recording>).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +81,11 @@ impl ProviderStatus {
         }
     }
 
+    /// True where it may still be recording: a resource that is fetched says `processing` of a live one.
+    pub fn may_run(&self) -> bool {
+        self.finality() < 2 && self.0 != "stopped"
+    }
+
     /// True once the provider has the audio.
     pub fn is_completed(&self) -> bool {
         self.0 == "completed"
@@ -102,6 +117,18 @@ pub struct Announcement {
     pub error_code: Option<i64>,
     /// True where the provider encrypted it with a key of the customer's.
     pub encrypted: bool,
+}
+
+impl Track {
+    /// Twilio's word for it, where a recording is started
+    /// (<https://www.twilio.com/docs/voice/api/recording#create-a-recording-for-a-call>).
+    pub fn provider_word(self) -> &'static str {
+        match self {
+            Self::Mixed => "both",
+            Self::User => "inbound",
+            Self::Assistant => "outbound",
+        }
+    }
 }
 
 stored_names! {

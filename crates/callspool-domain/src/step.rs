@@ -13,6 +13,10 @@ stored_names! {
     StepName {
         /// Brings a recording's bytes from the provider into the archive and reads them back. Subject: recording.
         Archive = "archive",
+        /// Starts the recording of a call by a request, where TwiML can't. Subject: call.
+        Record = "record",
+        /// Stops a recording that we started and that has run for too long. Subject: recording.
+        Stop = "stop",
         /// Looks for the job of a call that has none. Subject: call.
         FindJob = "find-job",
         /// Writes a job's outstanding history lines and reads them back. Subject: job.
@@ -55,7 +59,7 @@ impl StepName {
     pub fn lane(self) -> Lane {
         match self {
             Self::Archive => Lane::Transfer,
-            Self::Release => Lane::Api,
+            Self::Record | Self::Stop | Self::Release => Lane::Api,
             Self::FindJob | Self::Link => Lane::Records,
         }
     }

@@ -15,6 +15,10 @@ pub struct CallView {
     pub job: Option<JobId>,
     /// Its look-up step, where there is one.
     pub find_job: Option<StepState>,
+    /// True while it is to be recorded by a request of ours, and what came of that is not known.
+    pub record_wanted: bool,
+    /// Its step that makes the request, where there is one.
+    pub record_step: Option<StepState>,
     /// Its recordings.
     pub recordings: Vec<RecordingView>,
 }
@@ -42,6 +46,10 @@ pub struct RecordingView {
     pub archive_has_failed: bool,
     /// Its release step.
     pub release_step: Option<StepState>,
+    /// When it began, where we started it and have not stopped it.
+    pub ours_since: Option<Timestamp>,
+    /// Its stop step.
+    pub stop_step: Option<StepState>,
 }
 
 impl RecordingView {

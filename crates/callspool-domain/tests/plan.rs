@@ -14,6 +14,7 @@ use callspool_domain::view::{ArchiveView, CallView, LineView, RecordingView};
 use callspool_domain::{CallSid, JobId, Policy, RecordingSid, StepName, StepState, Timestamp};
 use proptest::prelude::*;
 
+const HOUR: Duration = Duration::from_secs(3600);
 const DELAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Clone)]
@@ -28,6 +29,10 @@ enum Fact {
     Delayed { recording: usize },
     Parked { recording: usize },
     Released { recording: usize },
+    ToBeRecorded,
+    RecordSettled { recording: Option<usize> },
+    Ours { recording: usize },
+    Stopped { recording: usize },
     Waited { hours: u64 },
 }
 
@@ -45,7 +50,11 @@ fn facts() -> impl Strategy<Value = Fact> {
         any::<bool>().prop_map(|found| Fact::LookedUp { found }),
         recording.clone().prop_map(|recording| Fact::Delayed { recording }),
         recording.clone().prop_map(|recording| Fact::Parked { recording }),
-        recording.prop_map(|recording| Fact::Released { recording }),
+        recording.clone().prop_map(|recording| Fact::Released { recording }),
+        Just(Fact::ToBeRecorded),
+        prop::option::of(recording.clone()).prop_map(|recording| Fact::RecordSettled { recording }),
+        recording.clone().prop_map(|recording| Fact::Ours { recording }),
+        recording.prop_map(|recording| Fact::Stopped { recording }),
         (0..60u64).prop_map(|hours| Fact::Waited { hours }),
     ]
 }
@@ -56,6 +65,7 @@ fn policies() -> impl Strategy<Value = Policy> {
         delete_after: release.then_some(DELAY),
         release_without_job,
         find_jobs,
+        recording_max: Some(HOUR),
     })
 }
 
@@ -76,7 +86,14 @@ fn live(state: Option<StepState>) -> bool {
 impl Ledger {
     fn new(policy: Policy) -> Self {
         let sid = CallSid::parse(&format!("CA{}", "0".repeat(32))).expect("sid");
-        let call = CallView { sid, job: None, find_job: None, recordings: Vec::new() };
+        let call = CallView {
+            sid,
+            job: None,
+            find_job: None,
+            record_wanted: false,
+            record_step: None,
+            recordings: Vec::new(),
+        };
         let now = Timestamp::from_micros(1_700_000_000_000_000);
         Self { call, lines: BTreeMap::new(), link: BTreeMap::new(), policy, now }
     }
@@ -138,6 +155,22 @@ impl Ledger {
                 }
             }
             Fact::Released { recording } => self.release(*recording),
+            Fact::ToBeRecorded => self.call.record_wanted = self.call.record_step.is_none(),
+            Fact::RecordSettled { recording } => {
+                if self.call.record_step == Some(StepState::Waiting) {
+                    self.call.record_step = Some(StepState::Done);
+                    self.call.record_wanted = false;
+                    recording.iter().for_each(|recording| self.ours(*recording));
+                }
+            }
+            Fact::Ours { recording } => self.ours(*recording),
+            Fact::Stopped { recording } => {
+                if let Some(recording) = self.recording(*recording).filter(|r| r.stop_step == Some(StepState::Waiting))
+                {
+                    recording.stop_step = Some(StepState::Done);
+                    recording.ours_since = None;
+                }
+            }
             Fact::Waited { hours } => self.now = now + Duration::from_secs(hours * 3600),
         }
         self.replan();
@@ -157,6 +190,8 @@ impl Ledger {
                 archive_wanted_at: None,
                 archive_has_failed: false,
                 release_step: None,
+                ours_since: None,
+                stop_step: None,
             });
         }
         let recording = self.recording(n).expect("just added");
@@ -167,6 +202,15 @@ impl Ledger {
                 recording.status = word.settles().unwrap_or(Status::Announced);
             }
             recording.provider_status = word;
+        }
+    }
+
+    fn ours(&mut self, n: usize) {
+        let now = self.now;
+        self.announce(n, "in-progress");
+        let recording = self.recording(n).expect("just announced");
+        if recording.stop_step.is_none() {
+            recording.ours_since = recording.ours_since.or(Some(now));
         }
     }
 
@@ -224,6 +268,11 @@ impl Ledger {
             let verified_at = recording.archive.as_ref().and_then(|archive| archive.verified_at).expect("verified");
             assert!(wanted.due_at >= verified_at + DELAY, "released before the delay is over");
         }
+        for wanted in plan.ensure.iter().filter(|wanted| wanted.step == StepName::Stop) {
+            let recording = self.call.recordings.iter().find(|r| r.sid.as_str() == wanted.subject.id()).expect("ours");
+            let since = recording.ours_since.expect("only what we started is stopped");
+            assert_eq!(wanted.due_at, since + HOUR, "not before its time");
+        }
         let under_way = self.call.recordings.iter().any(|recording| recording.status == Status::Announced);
         if under_way || !plan.ensure.is_empty() {
             assert_ne!(plan.next, Next::Settled, "unsettled, and nobody would look again");
@@ -265,10 +314,15 @@ impl Ledger {
     fn slot(&mut self, step: StepName, subject: &str) -> &mut Option<StepState> {
         match step {
             StepName::FindJob => &mut self.call.find_job,
+            StepName::Record => &mut self.call.record_step,
             StepName::Link => self.link.entry(JobId::parse(subject).expect("job")).or_default(),
-            StepName::Archive | StepName::Release => {
+            StepName::Archive | StepName::Release | StepName::Stop => {
                 let recording = self.call.recordings.iter_mut().find(|r| r.sid.as_str() == subject).expect("ours");
-                if step == StepName::Archive { &mut recording.archive_step } else { &mut recording.release_step }
+                match step {
+                    StepName::Archive => &mut recording.archive_step,
+                    StepName::Stop => &mut recording.stop_step,
+                    _ => &mut recording.release_step,
+                }
             }
         }
     }
@@ -280,6 +334,7 @@ fn ledger() -> Ledger {
         delete_after: Some(DELAY),
         release_without_job: false,
         find_jobs: true,
+        recording_max: Some(HOUR),
     };
     Ledger::new(policy)
 }
@@ -357,6 +412,7 @@ proptest! {
             ledger.apply(&Fact::Announced { recording, word: "completed" });
             ledger.apply(&Fact::Accepted { recording });
         }
+        ledger.apply(&Fact::RecordSettled { recording: None });
         ledger.apply(&Fact::Tied { job: 1 });
         let unpark = |ledger: &mut Ledger| for recording in &mut ledger.call.recordings {
             if recording.archive_step == Some(StepState::Parked) {

@@ -9,8 +9,8 @@ use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
 use callspool_domain::audio::AudioFormat;
-use callspool_domain::{AccountSid, Clock};
-use callspool_sandbox::twilio::{Audio, NewRecording, PlaceCall, Word};
+use callspool_domain::{AccountSid, CallSid, Clock};
+use callspool_sandbox::twilio::{Audio, Call, NewRecording, PlaceCall, Word};
 use callspool_sandbox::{Airtable, AirtableOptions, S3, S3Options, Twilio, TwilioOptions};
 use serde_json::{Value, json};
 
@@ -98,6 +98,29 @@ impl World {
             let sid = self.twilio.add_recording(spec);
             let sha256 = self.twilio.media_sha256(&sid, AudioFormat::Wav);
             return json!({ "recording": sid, "sha256": sha256 });
+        }
+        if let Some(call) = command.get("begin_call") {
+            let sid = self.twilio.new_call_sid();
+            self.twilio.add_call(Call {
+                sid: sid.clone(),
+                account: account.clone(),
+                parent: None,
+                from: "+14155550100".to_owned(),
+                to: "+14155550199".to_owned(),
+                status: call["status"].as_str().unwrap_or("in-progress").to_owned(),
+                started: Clock::System.now(),
+                seconds: 0,
+            });
+            return json!({ "call": sid });
+        }
+        if let Some(call) = command.get("end_call") {
+            let sid = call["call"].as_str().and_then(|sid| CallSid::parse(sid).ok());
+            sid.iter().for_each(|sid| self.twilio.set_call_status(sid, "completed"));
+            return json!({});
+        }
+        if command.get("deliver").is_some() {
+            let answers: Vec<Value> = self.twilio.deliver().await.iter().map(|answer| json!(answer.outcome)).collect();
+            return json!({ "answers": answers });
         }
         let unexpected = [
             self.twilio.take_unexpected_requests(),

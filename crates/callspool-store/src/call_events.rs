@@ -3,7 +3,9 @@
 //! Guarantee: repeats and disorder are harmless. A call moves only to a more final word, and what is known is never
 //! overwritten.
 
+use callspool_domain::audio::AudioFormat;
 use callspool_domain::call::CallStatus;
+use callspool_domain::recording::Track;
 use callspool_domain::{AccountSid, CallSid, JobId, Policy, Source, Timestamp};
 use serde_json::json;
 
@@ -12,7 +14,7 @@ use crate::db::{Tx, params, statements};
 use crate::events::{self, NewEvent, kind};
 use crate::planning::replan;
 use crate::ties::{TiedBy, tie};
-use crate::{Result, Store};
+use crate::{Result, Store, starts};
 
 statements! {
     STATUS: "calls" = "SELECT status FROM calls WHERE call_sid = $1";
@@ -44,6 +46,10 @@ pub struct CallEvent {
     pub job: Option<JobId>,
     /// `?source=`.
     pub source: Option<Source>,
+    /// Which voices to record by a request, where the configuration says so.
+    pub record: Option<Track>,
+    /// The container to fetch, where the configuration says so for its number or assistant.
+    pub format: Option<AudioFormat>,
 }
 
 impl Store {
@@ -63,6 +69,7 @@ async fn take_in(tx: &Tx<'_>, event: &CallEvent, policy: &Policy, now: Timestamp
     let values =
         params![call, event.parent.as_ref(), event.direction.as_deref(), event.from.as_deref(), event.to.as_deref()];
     tx.execute(&FILL_IN, values).await?;
+    starts::want(tx, call, event.record, event.format).await?;
     move_on(tx, event, now).await?;
     if let Some(job) = &event.job {
         tie(tx, call, job, TiedBy::Callback, now).await?;
@@ -77,6 +84,7 @@ async fn move_on(tx: &Tx<'_>, event: &CallEvent, now: Timestamp) -> Result<()> {
         return Ok(());
     }
     tx.execute(&SET_STATUS, params![&event.call, event.status.as_str()]).await?;
+    starts::hurry(tx, &event.call, now).await?;
     let data = json!({ "from": before, "to": event.status.as_str(), "duration_seconds": event.duration_seconds });
     let event = NewEvent { kind: kind::CALL_STATUS, call: Some(event.call.clone()), data, ..NewEvent::default() };
     events::add(tx, &event, now).await

@@ -28,6 +28,9 @@ pub mod kind {
     pub const RECORDING_STATUS: &str = "recording_status";
     pub const RECORDING_SETTLED: &str = "recording_settled";
     pub const RECORDING_MOVED: &str = "recording_moved";
+    pub const RECORDING_STARTED: &str = "recording_started";
+    pub const RECORDING_NOT_STARTED: &str = "recording_not_started";
+    pub const RECORDING_STOPPED: &str = "recording_stopped";
     pub const CALL_STATUS: &str = "call_status";
     pub const CALL_TIED: &str = "call_tied";
     pub const JOB_FOUND: &str = "job_found";

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use callspool_domain::recording::{Announcement, Status};
+use callspool_domain::recording::{Announcement, StartedBy, Status};
 use callspool_domain::{CallSid, JobId, Policy, Source, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -17,7 +17,7 @@ use crate::events::{self, NewEvent, kind};
 use crate::facts::{self, Facts};
 use crate::planning::replan;
 use crate::ties::{TiedBy, tie};
-use crate::{Result, Store, counters};
+use crate::{Result, Store, counters, starts};
 
 statements! {
     KEEP_CALLBACK: "callbacks" = "INSERT INTO callbacks (digest, recording_sid, received_at, fields) \
@@ -37,6 +37,8 @@ pub struct Callback {
     pub job: Option<JobId>,
     /// `?source=`.
     pub source: Option<Source>,
+    /// `?started=`: how we started it, where we did.
+    pub started: Option<StartedBy>,
     /// Every field of the body as it came, in order, unknown ones and repeats included.
     pub fields: Vec<(String, String)>,
 }
@@ -53,6 +55,7 @@ struct Intake {
     announcement: Announcement,
     job: Option<JobId>,
     source: Option<Source>,
+    started: Option<StartedBy>,
     raw: Option<Raw>,
     policy: Arc<Policy>,
 }
@@ -66,20 +69,48 @@ struct Raw {
 impl Store {
     /// Stores one callback and everything that follows from it; durable on `Ok`. Repeats and disorder are harmless.
     pub async fn record_callback(&self, callback: Callback, now: Timestamp) -> Result<Recorded> {
-        let Callback { announcement, job, source, fields } = callback;
+        let Callback { announcement, job, source, started, fields } = callback;
         // Hashed and written out here, so that the writer's time goes to SQL alone.
-        let fields = json!({ "job": job, "source": source, "fields": fields }).to_string();
+        let fields = json!({ "job": job, "source": source, "started": started, "fields": fields }).to_string();
         let raw = Raw { digest: hex::encode(Sha256::digest(&fields)), fields };
         let policy = self.shared_policy();
-        let intake = Intake { announcement, job, source, raw: Some(raw), policy };
+        let intake = Intake { announcement, job, source, started, raw: Some(raw), policy };
         self.write((intake, now), |tx, (intake, now)| Box::pin(take_in(tx, intake, *now))).await
     }
 
     /// The same for a resource that was fetched from the provider: no callback is stored.
     pub async fn announce(&self, announcement: Announcement, now: Timestamp) -> Result<Recorded> {
-        let intake = Intake { announcement, job: None, source: None, raw: None, policy: self.shared_policy() };
+        let intake = Intake::of(announcement, self.shared_policy());
         self.write((intake, now), |tx, (intake, now)| Box::pin(take_in(tx, intake, *now))).await
     }
+}
+
+impl Intake {
+    /// What was fetched from the provider, as it came.
+    fn of(announcement: Announcement, policy: Arc<Policy>) -> Self {
+        Self { announcement, job: None, source: None, started: None, raw: None, policy }
+    }
+}
+
+/// The answer to our request to start a recording.
+pub(crate) async fn take_in_started(
+    tx: &Tx<'_>,
+    said: &Announcement,
+    policy: &Arc<Policy>,
+    now: Timestamp,
+) -> Result<()> {
+    let intake = Intake { started: Some(StartedBy::Rest), ..Intake::of(said.clone(), Arc::clone(policy)) };
+    take_in(tx, &intake, now).await.map(drop)
+}
+
+/// What the provider says of a recording that is known.
+pub(crate) async fn take_in_again(
+    tx: &Tx<'_>,
+    said: &Announcement,
+    policy: &Arc<Policy>,
+    now: Timestamp,
+) -> Result<()> {
+    take_in(tx, &Intake::of(said.clone(), Arc::clone(policy)), now).await.map(drop)
 }
 
 async fn take_in(tx: &Tx<'_>, intake: &Intake, now: Timestamp) -> Result<Recorded> {
@@ -95,6 +126,9 @@ async fn take_in(tx: &Tx<'_>, intake: &Intake, now: Timestamp) -> Result<Recorde
     match known {
         None => add(tx, announcement, &call, now).await?,
         Some(known) => update(tx, announcement, &call, known, now).await?,
+    }
+    if let Some(started) = intake.started {
+        starts::mark(tx, &call, &announcement.recording, started, now).await?;
     }
     if let Some(job) = &intake.job {
         // Where the call stays with another job, the provider's callback is still welcome.

@@ -2,7 +2,7 @@
 //! is there when the transaction commits.
 
 use callspool_domain::plan::{Ensure, Next, plan};
-use callspool_domain::recording::CopyState;
+use callspool_domain::recording::{CopyState, StartedBy, Track};
 use callspool_domain::view::{ArchiveView, CallView, LineView, RecordingView};
 use callspool_domain::{CallSid, Policy, RecordingSid, Source, StepName, Subject, Timestamp};
 use serde_json::json;
@@ -13,15 +13,18 @@ use crate::steps::step_id;
 use crate::{Result, lines};
 
 statements! {
-    CALL: "calls" = "SELECT c.call_sid, c.job_id, c.source, c.plan_due_at, s.state FROM calls c \
-        LEFT JOIN steps s ON s.step_id = 'find-job/' || c.call_sid WHERE c.call_sid = $1";
+    CALL: "calls" = "SELECT c.call_sid, c.job_id, c.source, c.plan_due_at, s.state, c.record_track, c.record_outcome, \
+        sr.state FROM calls c LEFT JOIN steps s ON s.step_id = 'find-job/' || c.call_sid \
+        LEFT JOIN steps sr ON sr.step_id = 'record/' || c.call_sid WHERE c.call_sid = $1";
     RECORDINGS: "recordings" = "SELECT r.recording_sid, r.status, r.provider_status, p.gone_at, \
         a.state, a.verified_at, a.findings, a.accepted_at, sa.state, sa.created_at, sa.failures, sr.state, \
-        EXISTS (SELECT 1 FROM lines l WHERE l.recording_sid = r.recording_sid) FROM recordings r \
+        EXISTS (SELECT 1 FROM lines l WHERE l.recording_sid = r.recording_sid), \
+        r.started_by, r.stopped_at, COALESCE(r.started_at, r.announced_at), ss.state FROM recordings r \
         LEFT JOIN copies p ON p.recording_sid = r.recording_sid AND p.place = 'provider' \
         LEFT JOIN copies a ON a.recording_sid = r.recording_sid AND a.place = 'archive' \
         LEFT JOIN steps sa ON sa.step_id = 'archive/' || r.recording_sid \
         LEFT JOIN steps sr ON sr.step_id = 'release/' || r.recording_sid \
+        LEFT JOIN steps ss ON ss.step_id = 'stop/' || r.recording_sid \
         WHERE r.call_sid = $1 ORDER BY r.announced_at, r.recording_sid";
     LINES: "lines" = "SELECT job_id, event, state FROM lines WHERE recording_sid = $1 ORDER BY job_id, event";
     // Always touches the row, so that on PostgreSQL whoever is about to end this step sees what made us want it.
@@ -30,7 +33,7 @@ statements! {
         VALUES ($1, $2, $3, $4, 'waiting', $5, 0, 0, 0, 0, $6) ON CONFLICT (step_id) DO UPDATE SET \
         state = 'waiting', due_at = excluded.due_at, failures = 0, misses = 0, first_miss_at = NULL, \
         code = NULL, detail = NULL, service = NULL WHERE steps.state IN ('done', 'cancelled') \
-        OR (steps.state = 'waiting' AND steps.failures = 0 AND steps.name = 'release' AND steps.due_at <> excluded.due_at)";
+        OR (steps.state = 'waiting' AND steps.failures = 0 AND steps.name IN ('release', 'stop') AND steps.due_at <> excluded.due_at)";
     CANCEL: "steps" = "UPDATE steps SET state = 'cancelled' WHERE step_id = $1 AND state IN ('waiting', 'parked')";
     LOOK_AGAIN_AT: "calls" = "UPDATE calls SET plan_due_at = $2 WHERE call_sid = $1";
 }
@@ -96,7 +99,14 @@ async fn lines_of(tx: &Tx<'_>, recording: &RecordingSid) -> Result<Vec<LineView>
 
 fn read_call(row: &Row<'_>) -> Result<Loaded> {
     Ok(Loaded {
-        view: CallView { sid: row.get(0)?, job: row.get(1)?, find_job: row.get(4)?, recordings: Vec::new() },
+        view: CallView {
+            sid: row.get(0)?,
+            job: row.get(1)?,
+            find_job: row.get(4)?,
+            record_wanted: row.get::<Option<Track>>(5)?.is_some() && row.get::<Option<String>>(6)?.is_none(),
+            record_step: row.get(7)?,
+            recordings: Vec::new(),
+        },
         source: row.get::<Option<Source>>(2)?.unwrap_or_default(),
         plan_due_at: row.get(3)?,
     })
@@ -112,6 +122,8 @@ fn read_recording(row: &Row<'_>) -> Result<RecordingView> {
             accepted: row.get::<Option<Timestamp>>(7)?.is_some(),
         })
     });
+    let is_ours = row.get::<Option<StartedBy>>(13)?.is_some() && row.get::<Option<Timestamp>>(14)?.is_none();
+    let since: Timestamp = row.get(15)?;
     Ok(RecordingView {
         sid: row.get(0)?,
         status: row.get(1)?,
@@ -123,6 +135,8 @@ fn read_recording(row: &Row<'_>) -> Result<RecordingView> {
         archive_wanted_at: row.get(9)?,
         archive_has_failed: row.get::<Option<u32>>(10)?.is_some_and(|failures| failures > 0),
         release_step: row.get(11)?,
+        ours_since: is_ours.then_some(since),
+        stop_step: row.get(16)?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! One recording with everything that is stored about it.
 
-use callspool_domain::audio::{AudioFacts, Finding};
+use callspool_domain::audio::{AudioFacts, AudioFormat, Finding};
 use callspool_domain::line::LineState;
 use callspool_domain::recording::{CopyState, ProviderStatus, Status, Track};
 use callspool_domain::view::{CallView, RecordingView};
@@ -18,7 +18,7 @@ macro_rules! recording_columns {
         "SELECT r.recording_sid, r.account_sid, r.call_sid, c.job_id, c.source, r.status, r.reason, r.provider_status, \
          r.provider_source, r.track, r.duration_seconds, r.channels, r.error_code, r.encrypted, r.started_at, \
          r.announced_at, a.state, a.object_key, a.bytes, a.sha256, a.crc64, a.audio, a.findings, a.verified_at, \
-         a.verified_by, a.accepted_at, p.gone_at, p.bad_sha256, p.bad_since, l.state \
+         a.verified_by, a.accepted_at, p.gone_at, p.bad_sha256, p.bad_since, l.state, c.format \
          FROM recordings r LEFT JOIN calls c ON c.call_sid = r.call_sid \
          LEFT JOIN copies a ON a.recording_sid = r.recording_sid AND a.place = 'archive' \
          LEFT JOIN copies p ON p.recording_sid = r.recording_sid AND p.place = 'provider' \
@@ -76,6 +76,8 @@ pub struct RecordingRow {
     pub bad_since: Option<Timestamp>,
     /// The line in the history of the call's present job.
     pub line: Option<LineState>,
+    /// The container to fetch, where the call's number or assistant has one of its own.
+    pub format: Option<AudioFormat>,
 }
 
 /// The archive copy as it is stored.
@@ -160,6 +162,7 @@ pub(crate) fn read_recording(row: &Row<'_>) -> Result<RecordingRow> {
         bad_sha256: row.get(27)?,
         bad_since: row.get(28)?,
         line: row.get(29)?,
+        format: row.get(30)?,
     })
 }
 

@@ -14,13 +14,21 @@ use crate::http::quote;
 /// Twilio's error for an MP3 of an encrypted recording (<https://www.twilio.com/docs/api/errors/16109>).
 pub(super) const MP3_OF_ENCRYPTED: i64 = 16109;
 
+/// Twilio's error where a call is not in progress (<https://www.twilio.com/docs/api/errors/21220>).
+pub(super) const INVALID_CALL_STATE: i64 = 21220;
+/// Twilio's error where a recording is in no state for what was asked (<https://www.twilio.com/docs/api/errors/16114>).
+pub(super) const NOT_IN_A_STATE: i64 = 16114;
+
 /// <https://www.twilio.com/docs/voice/api/recording#recording-properties>
 #[derive(Deserialize)]
 struct Resource {
     sid: RecordingSid,
     account_sid: AccountSid,
-    call_sid: Option<CallSid>,
-    conference_sid: Option<ConferenceSid>,
+    /// Read as a text: what a trunk's recording says here is nowhere documented, and must not cost the recording.
+    #[serde(default)]
+    call_sid: Option<String>,
+    #[serde(default)]
+    conference_sid: Option<String>,
     status: String,
     #[serde(default)]
     source: Option<String>,
@@ -46,26 +54,58 @@ pub(super) fn read(body: &[u8], asked: &RecordingSid) -> Result<RecordingResourc
     if resource.sid != *asked {
         return Err(format!("the answer is about {}", resource.sid));
     }
-    let call = match resource.call_sid {
-        Some(call) => call,
-        None => CallSid::placeholder(resource.conference_sid.as_ref(), asked),
-    };
-    let deleted = resource.status == "deleted";
-    let announcement = Announcement {
-        recording: resource.sid,
-        account: resource.account_sid,
-        call,
-        status: ProviderStatus::new(resource.status),
-        provider_source: resource.source,
-        track: track(resource.track.as_deref()),
-        duration_seconds: whole(&resource.duration).and_then(|seconds| u64::try_from(seconds).ok()),
-        channels: whole(&resource.channels).and_then(|channels| u16::try_from(channels).ok()),
-        started_at: resource.start_time.as_deref().and_then(Timestamp::from_rfc2822),
-        error_code: whole(&resource.error_code).filter(|code| *code != 0),
-        encrypted: resource.encryption_details.is_object(),
-    };
-    let created_at = resource.date_created.as_deref().and_then(Timestamp::from_rfc2822);
-    Ok(RecordingResource { announcement, created_at, deleted })
+    Ok(resource.told())
+}
+
+/// Reads a recording resource that was just made.
+pub(super) fn read_any(body: &[u8]) -> Result<RecordingResource, String> {
+    let resource: Resource = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    Ok(resource.told())
+}
+
+/// Reads a page of recordings.
+pub(super) fn read_list(body: &[u8]) -> Result<Vec<RecordingResource>, String> {
+    #[derive(Deserialize)]
+    struct Page {
+        recordings: Vec<Resource>,
+    }
+    let page: Page = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    Ok(page.recordings.into_iter().map(Resource::told).collect())
+}
+
+impl Resource {
+    /// The call it hangs under. A recording of a conference spans calls: that it names one participant's does not make it
+    /// that call's.
+    fn call(&self) -> CallSid {
+        let conference = self.conference_sid.as_deref().and_then(|sid| ConferenceSid::parse(sid).ok());
+        let of_conference = self.source.as_deref().is_some_and(|source| source.contains("Conference"));
+        let call = self.call_sid.as_deref().and_then(|sid| CallSid::parse(sid).ok()).filter(CallSid::is_call);
+        match call {
+            Some(call) if conference.is_none() || !of_conference => call,
+            _ => CallSid::placeholder(conference.as_ref(), &self.sid),
+        }
+    }
+
+    /// In the shape of a callback.
+    fn told(self) -> RecordingResource {
+        let call = self.call();
+        let deleted = self.status == "deleted";
+        let announcement = Announcement {
+            recording: self.sid,
+            account: self.account_sid,
+            call,
+            status: ProviderStatus::new(self.status),
+            provider_source: self.source,
+            track: track(self.track.as_deref()),
+            duration_seconds: whole(&self.duration).and_then(|seconds| u64::try_from(seconds).ok()),
+            channels: whole(&self.channels).and_then(|channels| u16::try_from(channels).ok()),
+            started_at: self.start_time.as_deref().and_then(Timestamp::from_rfc2822),
+            error_code: whole(&self.error_code).filter(|code| *code != 0),
+            encrypted: self.encryption_details.is_object(),
+        };
+        let created_at = self.date_created.as_deref().and_then(Timestamp::from_rfc2822);
+        RecordingResource { announcement, created_at, deleted }
+    }
 }
 
 fn track(word: Option<&str>) -> Track {
@@ -118,9 +158,7 @@ mod tests {
     const SID: &str = "RE0123456789abcdef0123456789abcdef";
 
     fn resource(extra: &str) -> String {
-        format!(
-            r#"{{"sid":"{SID}","account_sid":"AC0123456789abcdef0123456789abcdef","call_sid":null,"status":"completed"{extra}}}"#
-        )
+        format!(r#"{{"sid":"{SID}","account_sid":"AC0123456789abcdef0123456789abcdef","status":"completed"{extra}}}"#)
     }
 
     fn parse(extra: &str) -> Announcement {
@@ -142,6 +180,25 @@ mod tests {
         assert_eq!(parse("").call.as_str(), SID);
         let conference = "CF0123456789abcdef0123456789abcdef";
         assert_eq!(parse(&format!(r#","conference_sid":"{conference}""#)).call.as_str(), conference);
+    }
+
+    #[test]
+    fn a_conference_is_no_participants_call_and_an_odd_call_is_none() {
+        let (call, conference) = ("CA0123456789abcdef0123456789abcdef", "CF0123456789abcdef0123456789abcdef");
+        let hangs_under = |source: &str, call: &str, conference: &str| {
+            let extra = format!(r#","source":"{source}","call_sid":{call},"conference_sid":{conference}"#);
+            parse(&extra).call.as_str().to_owned()
+        };
+        let quoted = |sid: &str| format!("\"{sid}\"");
+        let (quoted_call, quoted_conference) = (quoted(call), quoted(conference));
+        for source in ["Conference", "StartConferenceRecordingAPI"] {
+            assert_eq!(hangs_under(source, &quoted_call, &quoted_conference), conference);
+            assert_eq!(hangs_under(source, &quoted_call, "null"), call);
+        }
+        assert_eq!(hangs_under("StartCallRecordingAPI", &quoted_call, &quoted_conference), call);
+        for odd in ["null", r#""""#, r#""TK0123456789abcdef0123456789abcdef""#, &quoted_conference] {
+            assert_eq!(hangs_under("Trunking", odd, "null"), SID, "{odd}");
+        }
     }
 
     #[test]

@@ -199,7 +199,7 @@ impl Twilio {
 }
 
 /// The standard parameters of a recording's callback.
-fn announcement(world: &World, recording: &Recording, word: &Word, url: &str) -> SendCallback {
+pub(super) fn announcement(world: &World, recording: &Recording, word: &Word, url: &str) -> SendCallback {
     let spec = &recording.spec;
     let resource = format!("{}{}/Recordings/{}", world.base_url, account_path(&spec.account), recording.sid);
     let error = if let Word::Absent(code) = word { *code } else { 0 };
@@ -223,7 +223,7 @@ fn announcement(world: &World, recording: &Recording, word: &Word, url: &str) ->
     SendCallback { url: url.to_owned(), params, signed: Signed::By(spec.account.clone()) }
 }
 
-async fn send(world: &World, callback: &SendCallback, idempotency_token: &str) -> CallbackAnswer {
+pub(super) async fn send(world: &World, callback: &SendCallback, idempotency_token: &str) -> CallbackAnswer {
     let word = callback.params.iter().find(|(name, _)| name == "RecordingStatus");
     let overrides = Overrides::of(&callback.url);
     let mut attempts = 0;

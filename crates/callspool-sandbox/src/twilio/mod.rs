@@ -6,6 +6,7 @@
 mod audio;
 mod callbacks;
 mod inspect;
+mod live;
 mod media;
 mod paging;
 mod rest;
@@ -28,6 +29,9 @@ pub use state::{Call, NewRecording, Recording};
 
 use crate::server::{self, Server, Service};
 use state::World;
+
+/// No form that it takes is near this long.
+const FORM_CAP: usize = 64 * 1024;
 
 /// A running stand-in for Twilio.
 pub type Twilio = Server<Provider>;
@@ -81,11 +85,23 @@ pub enum Route {
     Calls,
     /// One call.
     Call,
+    /// Starting a recording of a call.
+    Start,
+    /// Pausing, resuming or stopping a recording.
+    Update,
 }
 
 impl server::Route for Route {
-    const ALL: &'static [Self] =
-        &[Self::Recordings, Self::Recording, Self::Media, Self::Delete, Self::Calls, Self::Call];
+    const ALL: &'static [Self] = &[
+        Self::Recordings,
+        Self::Recording,
+        Self::Media,
+        Self::Delete,
+        Self::Calls,
+        Self::Call,
+        Self::Start,
+        Self::Update,
+    ];
 }
 
 impl Twilio {
@@ -122,7 +138,8 @@ impl Service for Provider {
     }
 
     async fn answer(&self, request: axum::extract::Request) -> Response {
-        let (head, _) = request.into_parts();
-        rest::answer(&self.0, &head)
+        let (head, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, FORM_CAP).await.unwrap_or_default();
+        rest::answer(&self.0, &head, &body)
     }
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::paging::{self, Listed};
 use super::state::{Call, Recording, World};
-use super::target::{self, Target, Under};
-use super::{Account, media};
+use super::target::{self, Target, Under, Which};
+use super::{Account, live, media};
 use crate::server::Unexpected;
 
 /// A query, decoded.
@@ -83,7 +83,7 @@ impl Refusal {
 }
 
 /// Answers one request.
-pub(super) fn answer(world: &World, head: &Parts) -> Response {
+pub(super) fn answer(world: &World, head: &Parts, form: &[u8]) -> Response {
     let path = head.uri.path();
     let xml = !path.ends_with(".json");
     let Some((account, target)) = target::parse(path) else {
@@ -99,9 +99,19 @@ pub(super) fn answer(world: &World, head: &Parts) -> Response {
     }
     let outcome = match (&head.method, target) {
         (&Method::GET, Target::Recordings(under)) => list_recordings(world, account, &under, path, &query),
-        (&Method::GET, Target::Recording(sid)) => fetch_recording(world, account, &sid, path, &query),
+        (&Method::POST, Target::Recordings(Under::Call(call))) => {
+            return live::start(world, account, &call, path, form);
+        }
+        (&Method::POST, Target::RecordingUnder(under, which)) => {
+            return live::update(world, account, (&under, &which), path, form);
+        }
+        (&Method::GET, Target::Recording(sid) | Target::RecordingUnder(_, Which::Sid(sid))) => {
+            fetch_recording(world, account, &sid, path, &query)
+        }
         (&Method::GET, Target::Media(sid, format)) => media::answer(world, account, &sid, format, path, &query),
-        (&Method::DELETE, Target::Recording(sid)) => delete_recording(world, account, &sid, path),
+        (&Method::DELETE, Target::Recording(sid) | Target::RecordingUnder(_, Which::Sid(sid))) => {
+            delete_recording(world, account, &sid, path)
+        }
         (&Method::GET, Target::Calls) => list_calls(world, account, path, &query),
         (&Method::GET, Target::Call(sid)) => fetch_call(world, account, &sid, path),
         (method, _) => {
@@ -113,7 +123,7 @@ pub(super) fn answer(world: &World, head: &Parts) -> Response {
     outcome.unwrap_or_else(|refusal| refusal.answer(xml))
 }
 
-fn unexpected(refusal: Refusal, xml: bool, why: &str) -> Response {
+pub(super) fn unexpected(refusal: Refusal, xml: bool, why: &str) -> Response {
     let mut response = refusal.answer(xml);
     response.extensions_mut().insert(Unexpected(why.to_owned()));
     response
@@ -250,7 +260,7 @@ impl Dates {
     }
 }
 
-fn json_answer(value: &Value) -> Response {
+pub(super) fn json_answer(value: &Value) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
 }
 
@@ -265,7 +275,7 @@ pub(super) fn account_path(account: &AccountSid) -> String {
 }
 
 impl World {
-    fn recording_json(&self, recording: &Recording) -> Value {
+    pub(super) fn recording_json(&self, recording: &Recording) -> Value {
         let path = format!("{}/Recordings/{}", account_path(&recording.spec.account), recording.sid);
         // Seen in the field: -1 until the audio is there.
         let duration = match recording.status.as_str() {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use callspool_domain::id::ConferenceSid;
 use callspool_domain::{AccountSid, CallSid, Clock, RecordingSid, Timestamp};
 
-use super::{Account, Audio, TwilioOptions};
+use super::live::Announce;
+use super::{Account, Audio, Length, TwilioOptions, Word};
 use crate::dice::nth;
 
 /// How long a deleted recording's metadata stays (<https://www.twilio.com/docs/voice/api/recording>).
@@ -78,6 +79,8 @@ pub struct Recording {
     pub created: Timestamp,
     /// When it was deleted.
     pub deleted: Option<Timestamp>,
+    /// Where it is announced, where REST started it.
+    pub(super) announce: Option<Announce>,
 }
 
 impl Recording {
@@ -89,6 +92,17 @@ impl Recording {
     /// The number of channels the provider says.
     pub fn said_channels(&self) -> u16 {
         self.spec.said_channels.unwrap_or(self.spec.audio.channels)
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        matches!(self.status.as_str(), "in-progress" | "paused")
+    }
+
+    /// It has been recorded until now.
+    pub(super) fn end(&mut self, now: Timestamp) {
+        let seconds = u32::try_from(now.since(self.created).as_secs()).unwrap_or(u32::MAX);
+        self.spec.audio = Audio { length: Length::Seconds(seconds.max(1)), ..self.spec.audio.clone() };
+        "completed".clone_into(&mut self.status);
     }
 
     pub(super) fn is_purged(&self, now: Timestamp) -> bool {
@@ -134,6 +148,8 @@ pub(super) struct Ledger {
     pub(super) recordings: Vec<Recording>,
     by_sid: HashMap<RecordingSid, usize>,
     pub(super) calls: Vec<Call>,
+    /// Callbacks that wait to be sent.
+    pub(super) waiting: Vec<(RecordingSid, Word)>,
 }
 
 impl World {
@@ -174,7 +190,15 @@ impl World {
     pub(super) fn add_recording(&self, spec: NewRecording) -> Recording {
         let sid = RecordingSid::parse(&format!("RE{}", self.draw())).expect("a sid");
         let created = spec.created.unwrap_or_else(|| self.clock.now());
-        let recording = Recording { sid, status: spec.status.clone(), error_code: None, created, deleted: None, spec };
+        let recording = Recording {
+            sid,
+            status: spec.status.clone(),
+            error_code: None,
+            created,
+            deleted: None,
+            announce: None,
+            spec,
+        };
         let mut ledger = self.ledger();
         let place = ledger.recordings.len();
         ledger.by_sid.insert(recording.sid.clone(), place);

@@ -14,6 +14,8 @@ pub(super) enum Target {
     Recordings(Under),
     /// A recording's metadata.
     Recording(RecordingSid),
+    /// A recording, by the call or conference it is of.
+    RecordingUnder(Under, Which),
     /// A recording's audio.
     Media(RecordingSid, AudioFormat),
     /// A list of calls.
@@ -30,6 +32,14 @@ pub(super) enum Under {
     Conference(ConferenceSid),
 }
 
+/// Which recording of a call or conference.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Sid(RecordingSid),
+    /// `Twilio.CURRENT`: the one that runs.
+    Current,
+}
+
 /// Reads a path below `/2010-04-01/Accounts/`.
 pub(super) fn parse(path: &str) -> Option<(AccountSid, Target)> {
     let (account, rest) = path.strip_prefix("/2010-04-01/Accounts/")?.split_once('/')?;
@@ -41,12 +51,24 @@ pub(super) fn parse(path: &str) -> Option<(AccountSid, Target)> {
             Target::Recordings(Under::Conference(ConferenceSid::parse(conference).ok()?))
         }
         ["Recordings", name] => recording(name)?,
-        ["Calls" | "Conferences", _, "Recordings", name] if name.ends_with(".json") => recording(name)?,
+        ["Calls", call, "Recordings", name] => {
+            Target::RecordingUnder(Under::Call(CallSid::parse(call).ok()?), which(name)?)
+        }
+        ["Conferences", conference, "Recordings", name] => {
+            Target::RecordingUnder(Under::Conference(ConferenceSid::parse(conference).ok()?), which(name)?)
+        }
         ["Calls.json"] => Target::Calls,
         ["Calls", name] => Target::Call(CallSid::parse(name.strip_suffix(".json")?).ok()?),
         _ => return None,
     };
     Some((AccountSid::parse(account).ok()?, target))
+}
+
+fn which(name: &str) -> Option<Which> {
+    match name.strip_suffix(".json")? {
+        "Twilio.CURRENT" => Some(Which::Current),
+        sid => RecordingSid::parse(sid).ok().map(Which::Sid),
+    }
 }
 
 fn recording(name: &str) -> Option<Target> {
@@ -63,9 +85,11 @@ fn recording(name: &str) -> Option<Target> {
 impl Target {
     pub(super) fn route(&self, method: &Method) -> Route {
         match self {
+            Self::Recordings(Under::Call(_)) if method == Method::POST => Route::Start,
             Self::Recordings(_) => Route::Recordings,
-            Self::Recording(_) if method == Method::DELETE => Route::Delete,
-            Self::Recording(_) => Route::Recording,
+            Self::RecordingUnder(..) if method == Method::POST => Route::Update,
+            Self::Recording(_) | Self::RecordingUnder(..) if method == Method::DELETE => Route::Delete,
+            Self::Recording(_) | Self::RecordingUnder(..) => Route::Recording,
             Self::Media(..) => Route::Media,
             Self::Calls => Route::Calls,
             Self::Call(_) => Route::Call,
@@ -77,7 +101,8 @@ impl Target {
         match self {
             Self::Recordings(Under::Account) | Self::Calls => String::new(),
             Self::Recordings(Under::Conference(sid)) => sid.to_string(),
-            Self::Recording(sid) | Self::Media(sid, _) => sid.to_string(),
+            Self::Recording(sid) | Self::RecordingUnder(_, Which::Sid(sid)) | Self::Media(sid, _) => sid.to_string(),
+            Self::RecordingUnder(_, Which::Current) => "Twilio.CURRENT".to_owned(),
             Self::Recordings(Under::Call(sid)) | Self::Call(sid) => sid.to_string(),
         }
     }
@@ -96,7 +121,7 @@ impl Target {
                 "Page",
                 "PageToken",
             ],
-            Self::Recording(_) => &["IncludeSoftDeleted"],
+            Self::Recording(_) | Self::RecordingUnder(..) => &["IncludeSoftDeleted"],
             Self::Media(..) => &["RequestedChannels"],
             Self::Calls => &[
                 "To",

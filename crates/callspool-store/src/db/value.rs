@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use callspool_domain::audio::AudioFormat;
 use callspool_domain::id::{AccountSid, CallSid, JobId, RecordingSid, Source};
 use callspool_domain::line;
-use callspool_domain::recording::{CopyState, Place, ProviderStatus, Status, Track};
+use callspool_domain::recording::{CopyState, Place, ProviderStatus, StartedBy, Status, Track};
 use callspool_domain::{Code, Lane, Service, StepName, StepState, Timestamp};
 use serde::de::DeserializeOwned;
 use tokio_postgres::types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
@@ -281,4 +282,18 @@ macro_rules! names {
     )* };
 }
 pub(crate) use names;
-names!(Status, Track, Place, CopyState, StepName, StepState, Lane, Service, Code, line::Event, line::LineState);
+names!(
+    Status,
+    Track,
+    Place,
+    CopyState,
+    StepName,
+    StepState,
+    Lane,
+    Service,
+    Code,
+    line::Event,
+    line::LineState,
+    StartedBy,
+    AudioFormat
+);

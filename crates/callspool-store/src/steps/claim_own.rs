@@ -85,8 +85,8 @@ async fn subjects(tx: &Tx<'_>, recordings: &[RecordingSid]) -> Result<Vec<Subjec
 fn works_on(name: StepName, subject: &Subject) -> bool {
     matches!(
         (name, subject),
-        (StepName::Archive | StepName::Release, Subject::Recording(_))
-            | (StepName::FindJob, Subject::Call(_))
+        (StepName::Archive | StepName::Stop | StepName::Release, Subject::Recording(_))
+            | (StepName::FindJob | StepName::Record, Subject::Call(_))
             | (StepName::Link, Subject::Job(_))
     )
 }

@@ -178,7 +178,9 @@ async fn steps_around(tx: &Tx<'_>, recording: &RecordingSid, call: &CallSid) -> 
     let own = Subject::Recording(recording.clone());
     let mut steps = vec![
         step_id(StepName::Archive, &own),
+        step_id(StepName::Stop, &own),
         step_id(StepName::Release, &own),
+        step_id(StepName::Record, &Subject::Call(call.clone())),
         step_id(StepName::FindJob, &Subject::Call(call.clone())),
     ];
     if let Some((_, _, Some(job))) = standing(tx, recording).await? {

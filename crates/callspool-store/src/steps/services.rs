@@ -68,7 +68,8 @@ impl Store {
 /// Which services must have answered for a step to fail with this code: they are not out.
 pub(crate) fn answered(code: Code) -> &'static [Service] {
     match code {
-        Code::MediaNotReady
+        Code::CallNotInProgress
+        | Code::MediaNotReady
         | Code::MediaNotAudio
         | Code::MediaEmpty
         | Code::MediaTruncated

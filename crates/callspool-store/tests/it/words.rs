@@ -52,7 +52,7 @@ pub(crate) fn callback_of(announcement: Announcement, job: Option<&str>) -> Call
         ("RecordingStatus".to_owned(), announcement.status.as_str().to_owned()),
         ("CallSid".to_owned(), announcement.call.to_string()),
     ];
-    Callback { announcement, job: job.map(self::job), source: None, fields }
+    Callback { announcement, job: job.map(self::job), source: None, started: None, fields }
 }
 
 /// A good archive copy of recording `n` at `key`.

@@ -34,6 +34,8 @@ pub struct RecordingSettings {
     pub link_ttl: Duration,
     /// The delay before release; `None` keeps the provider's copy.
     pub delete_after: Option<Duration>,
+    /// How long a recording that we started may run; `None` lets it run as long as its call.
+    pub max: Option<Duration>,
     /// Whether a recording of a call without a job may be released.
     pub release_without_job: bool,
 }
@@ -41,6 +43,10 @@ pub struct RecordingSettings {
 /// S3 signs for at most 7 days
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html>).
 const LONGEST_TTL: Duration = Duration::from_secs(7 * 86_400);
+
+const DEFAULT_MAX: Duration = Duration::from_secs(3600);
+/// Shorter recordings are nobody's wish, but those of who left out a zero or took the unit for another.
+const SHORTEST_MAX: Duration = Duration::from_secs(60);
 
 impl RecordingSettings {
     pub(super) fn read(settings: &mut Settings) -> Self {
@@ -72,6 +78,7 @@ impl RecordingSettings {
             link: link(settings),
             link_ttl,
             delete_after: delete_after(settings),
+            max: max(settings),
             release_without_job: settings.truth("RELEASE_WITHOUT_JOB", false),
         }
     }
@@ -100,6 +107,18 @@ fn delete_after(settings: &mut Settings) -> Option<Duration> {
         None | Some("never") => None,
         Some(_) => settings.duration("TWILIO_DELETE_AFTER"),
     }
+}
+
+fn max(settings: &mut Settings) -> Option<Duration> {
+    let max = match settings.text("RECORDING_MAX").as_deref() {
+        None => Some(DEFAULT_MAX),
+        Some("never") => None,
+        Some(_) => settings.duration("RECORDING_MAX"),
+    };
+    if max.is_some_and(|max| max < SHORTEST_MAX) {
+        settings.problem("RECORDING_MAX", "must be at least 1m, or never");
+    }
+    max
 }
 
 #[expect(clippy::expect_used, reason = "the default template is a constant that a test parses")]

@@ -72,6 +72,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("RECORDING_FORMAT"),
     setting("RECORDING_CHANNELS"),
     setting("RECORDING_TRIM"),
+    setting("RECORDING_MAX"),
     setting("RECORDING_CALLBACK_RETRY"),
     setting("RECORDING_KEY"),
     setting("RECORDING_LINK"),
@@ -84,7 +85,6 @@ pub const LATER: &[&str] = &[
     "TWILIO_EXTERNAL_STORAGE_URL",
     "RECONCILE_EVERY",
     "RECONCILE_WINDOW",
-    "RECORDING_MAX",
     "RECORDING_RETENTION_DAYS",
     "ALERT_WEBHOOK_URL",
 ];

@@ -1,6 +1,8 @@
 //! What callers hear: the rules of `[[voice]]`, by called number or assistant, and how their calls are recorded.
 
 use callspool_domain::AccountSid;
+use callspool_domain::audio::AudioFormat;
+use callspool_domain::recording::{StartedBy, Track};
 use serde::Deserialize;
 use url::Url;
 
@@ -26,10 +28,14 @@ pub struct VoiceRule {
     pub number: Option<String>,
     /// `?assistant=` of the voice webhook.
     pub assistant: Option<String>,
-    /// What comes after the start of the recording.
-    pub then: Then,
-    /// Which side is recorded, in Twilio's word; `None` records nothing.
-    pub track: Option<&'static str>,
+    /// What comes after the start of the recording; `None` where callers are answered by somebody else.
+    pub then: Option<Then>,
+    /// Which voices are recorded; `None` records nothing.
+    pub track: Option<Track>,
+    /// How the recording is started.
+    pub start: StartedBy,
+    /// The container to fetch, where it is another than `RECORDING_FORMAT`.
+    pub format: Option<AudioFormat>,
 }
 
 /// What comes after the start of the recording.
@@ -110,7 +116,7 @@ pub(super) struct VoiceTable {
     account: Option<String>,
     number: Option<String>,
     assistant: Option<String>,
-    then: String,
+    then: Option<String>,
     #[serde(default)]
     recording: RecordingTable,
 }
@@ -119,6 +125,8 @@ pub(super) struct VoiceTable {
 #[serde(deny_unknown_fields, default)]
 struct RecordingTable {
     enabled: bool,
+    start: StartedBy,
+    format: Option<AudioFormat>,
     record_user_audio: bool,
     record_assistant_audio: bool,
     record_mixed_audio: bool,
@@ -126,7 +134,14 @@ struct RecordingTable {
 
 impl Default for RecordingTable {
     fn default() -> Self {
-        Self { enabled: true, record_user_audio: true, record_assistant_audio: true, record_mixed_audio: true }
+        Self {
+            enabled: true,
+            start: StartedBy::Twiml,
+            format: None,
+            record_user_audio: true,
+            record_assistant_audio: true,
+            record_mixed_audio: true,
+        }
     }
 }
 
@@ -142,22 +157,27 @@ impl VoiceTable {
                 return None;
             }
         };
-        let Some(then) = Then::parse(&self.then) else {
+        let RecordingTable { start, format, .. } = self.recording;
+        let then = self.then.as_deref().and_then(Then::parse);
+        // Whoever answers the callers himself needs us for the recording alone.
+        if then.is_none() && (self.then.is_some() || start == StartedBy::Twiml) {
             settings.problem(
                 "[[voice]] then",
                 "must be stream:wss://…, dial:+15551234567 (or a sip: address, or client:NAME), redirect:https://… or say:…",
             );
             return None;
-        };
-        let RecordingTable { enabled, record_user_audio, record_assistant_audio, record_mixed_audio } = self.recording;
+        }
+        let RecordingTable { enabled, record_user_audio, record_assistant_audio, record_mixed_audio, .. } =
+            self.recording;
         // One recording holds both sides, each on its channel; it is only narrowed where one side alone is wanted.
         let track = match (enabled, record_mixed_audio, record_user_audio, record_assistant_audio) {
             (false, ..) | (true, false, false, false) => None,
-            (true, false, true, false) => Some("inbound"),
-            (true, false, false, true) => Some("outbound"),
-            (true, ..) => Some("both"),
+            (true, false, true, false) => Some(Track::User),
+            (true, false, false, true) => Some(Track::Assistant),
+            (true, ..) => Some(Track::Mixed),
         };
-        Some(VoiceRule { account, number: self.number.clone(), assistant: self.assistant.clone(), then, track })
+        let (number, assistant) = (self.number.clone(), self.assistant.clone());
+        Some(VoiceRule { account, number, assistant, then, track, start, format })
     }
 }
 
@@ -224,12 +244,12 @@ mod tests {
         .expect("valid");
         let account = AccountSid::parse(ONE).expect("a sid");
         let rule = |number, assistant| config.voice.rule_for(&account, number, assistant);
-        let then = |number, assistant| rule(number, assistant).map(|rule| rule.then.clone());
+        let then = |number, assistant| rule(number, assistant).and_then(|rule| rule.then.clone());
         assert_eq!(then(Some("+15550001"), None), Some(Then::Dial(Party::Number("+15559999".to_owned()))));
         assert!(matches!(then(Some("+15550001"), Some("anna")), Some(Then::Stream(_))));
         assert_eq!(then(Some("+15550002"), Some("bert")), Some(Then::Say("everybody else".to_owned())));
         assert_eq!(then(None, None), Some(Then::Say("everybody else".to_owned())));
-        assert_eq!(rule(None, Some("anna")).and_then(|rule| rule.track), Some("inbound"));
+        assert_eq!(rule(None, Some("anna")).and_then(|rule| rule.track), Some(Track::User));
     }
 
     #[test]
@@ -241,7 +261,7 @@ mod tests {
         .expect("valid");
         let then = |sid| {
             let account = AccountSid::parse(sid).expect("a sid");
-            config.voice.rule_for(&account, Some("+1"), None).map(|rule| rule.then.clone())
+            config.voice.rule_for(&account, Some("+1"), None).and_then(|rule| rule.then.clone())
         };
         assert_eq!(then(ONE), Some(Then::Say("one".to_owned())));
         assert_eq!(then(TWO), Some(Then::Say("all".to_owned())));
@@ -257,6 +277,9 @@ mod tests {
             ("[[voice]]\nthen = \"say:x\"\nnumbr = \"+1\"", "numbr"),
             ("[[voice]]\nthen = \"say:x\"\nnumber = \"+1\"\nassistant = \"a\"", "not both"),
             ("[[voice]]\nthen = \"say:x\"\naccount = \"AC00000000000000000000000000000001\"", "not configured"),
+            ("[[voice]]\nthen = \"\"\n[voice.recording]\nstart = \"rest\"", "then"),
+            ("[[voice]]\nthen = \"say:x\"\n[voice.recording]\nstart = \"later\"", "later"),
+            ("[[voice]]\nthen = \"say:x\"\n[voice.recording]\nformat = \"flac\"", "flac"),
             ("voice = \"say:x\"", "voice"),
             ("recording_trim = \"some\"", "RECORDING_TRIM"),
         ] {

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use callspool_domain::id::ConferenceSid;
 use callspool_domain::line::permanent_link;
-use callspool_domain::recording::{Announcement, ProviderStatus, Track};
+use callspool_domain::recording::{Announcement, ProviderStatus, StartedBy, Track};
 use callspool_domain::{AccountSid, CallSid, RecordingSid, Source, Timestamp};
 use callspool_store::Callback;
 use serde_json::json;
@@ -49,6 +49,7 @@ fn read_callback(webhook: &Webhook) -> Result<Callback, Refusal> {
     Ok(Callback {
         job: job(query, announcement.recording.as_str())?,
         source: query.get("source")?.map(Source::clean),
+        started: query.get("started")?.and_then(StartedBy::parse),
         announcement,
         fields: fields.pairs().to_vec(),
     })

@@ -30,7 +30,12 @@ const STORING: Duration = Duration::from_secs(8);
 pub(super) async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     measured("call", async {
         let webhook = webhook::receive(&app, request).await?;
-        let event = call::read(&webhook)?;
+        let mut event = call::read(&webhook)?;
+        let assistant = webhook.query.get("assistant")?;
+        // One that nobody has answered is no call to record.
+        if event.status.was_answered() {
+            call::follow(app.config.voice.rule_for(&event.account, call::our_number(&event), assistant), &mut event);
+        }
         let recording = read_recording(&webhook, &event)?;
         let (sid, status) = (event.call.clone(), event.status.as_str().to_owned());
         let stored = timeout(STORING, store(&app, event, recording)).await;

@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use callspool_domain::JobId;
+use callspool_domain::recording::{StartedBy, Track};
 use callspool_store::CallEvent;
 use http::header;
 use tokio::time::timeout;
 
 use super::refusal::{Refusal, measured};
 use super::twiml::Twiml;
-use super::{call, callback, webhook};
+use super::{call, webhook};
+use crate::callback_url::callback_url;
 use crate::config::{Then, VoiceRule};
 use crate::lifecycle::App;
 
@@ -36,12 +37,14 @@ pub(super) async fn answer(State(app): State<Arc<App>>, request: Request) -> Res
         if webhook.query.get("type")?.is_some_and(|kind| kind != "voice") {
             return Err(Refusal::NotVoice);
         }
-        let event = call::read(&webhook)?;
-        let rule = app.config.voice.rule_for(&event.account, event.to.as_deref(), webhook.query.get("assistant")?);
+        let mut event = call::read(&webhook)?;
+        let rule = app.config.voice.rule_for(&event.account, call::our_number(&event), webhook.query.get("assistant")?);
         if rule.is_none() {
             tracing::error!(call_sid = %event.call, "voice_not_configured");
         }
         let document = document(&app, &event, rule);
+        // The answer is what makes a call be answered, so a request may be made from now on.
+        call::follow(rule, &mut event);
         note(&app, event).await;
         Ok(([(header::CONTENT_TYPE, "text/xml; charset=utf-8")], document).into_response())
     })
@@ -59,19 +62,19 @@ async fn note(app: &App, event: CallEvent) {
 
 fn document(app: &App, event: &CallEvent, rule: Option<&VoiceRule>) -> String {
     let mut twiml = Twiml::new();
-    if let Some(track) = rule.map_or(Some("both"), |rule| rule.track) {
-        let url = callback_url(app, event);
+    if let Some(track) = rule.map_or(Some(Track::Mixed), in_twiml) {
+        let url = callback_url(&app.config, event.job.as_ref(), event.source.as_ref(), StartedBy::Twiml);
         let attributes = [
             ("recordingStatusCallback", url.as_str()),
             ("recordingStatusCallbackMethod", "POST"),
             ("recordingStatusCallbackEvent", "in-progress completed absent"),
             ("channels", "dual"),
-            ("track", track),
+            ("track", track.provider_word()),
             ("trim", app.config.voice.trim),
         ];
         twiml.open("Start", &[]).open("Recording", &attributes).close("Recording").close("Start");
     }
-    match rule.map(|rule| &rule.then) {
+    match rule.and_then(|rule| rule.then.as_ref()) {
         Some(Then::Stream(url)) => {
             twiml.open("Connect", &[]).open("Stream", &[("url", url.as_str())]).close("Stream").close("Connect");
         }
@@ -91,14 +94,7 @@ fn document(app: &App, event: &CallEvent, rule: Option<&VoiceRule>) -> String {
     twiml.finish()
 }
 
-/// Where the recording is announced, with the job and the source, and asking for retries in the fragment
-/// (<https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>).
-fn callback_url(app: &App, event: &CallEvent) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(event.job.as_ref().map(JobId::as_str).map(|job| ("job", job)));
-    query.extend_pairs(event.source.as_ref().map(|source| ("source", source.as_str())));
-    let query = query.finish();
-    let mark = if query.is_empty() { "" } else { "?" };
-    let retry = if app.config.voice.callback_retry { "#rc=5&rp=all" } else { "" };
-    format!("{}{}{mark}{query}{retry}", app.config.server.app_url, callback::PATHS[0])
+/// Which voices the document has recorded.
+fn in_twiml(rule: &VoiceRule) -> Option<Track> {
+    rule.track.filter(|_| rule.start == StartedBy::Twiml)
 }

@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use callspool_audio::{AudioError, Parser};
 use callspool_clients::archive::{Fingerprint, Held, ObjectFacts, PutOutcome, ReadBack, Ready, Upload};
 use callspool_clients::provider::{Channels, Media, MediaForm};
-use callspool_domain::audio::{AudioFacts, Expected, judge};
+use callspool_domain::audio::{AudioFacts, AudioFormat, Expected, judge};
 use callspool_domain::failure::Code;
 use callspool_domain::key::KeyFields;
 use callspool_domain::recording::{CopyState, Status};
@@ -105,13 +105,18 @@ impl Transfer<'_> {
             job: recording.job.as_ref(),
             recording: &recording.sid,
             track: recording.track,
-            format: settings.format,
+            format: self.format(),
         };
         (0..KEYS).map(|n| settings.key.candidate(&fields, n)).collect()
     }
 
+    /// The container to fetch: the one of the call's number or assistant, else the one for all.
+    fn format(&self) -> AudioFormat {
+        self.recording.format.unwrap_or(self.app.config.recording.format)
+    }
+
     async fn run(&self, key: &str) -> Result<Moved, Stop> {
-        let form = MediaForm { format: self.app.config.recording.format, channels: self.app.config.recording.channels };
+        let form = MediaForm { format: self.format(), channels: self.app.config.recording.channels };
         let media = match self.account.client.media(&self.recording.sid, form).await {
             Ok(media) => media,
             Err(failure) if failure.code == Code::MediaNotReady => return self.not_ready(failure).await,
@@ -149,7 +154,7 @@ impl Transfer<'_> {
             account: recording.account.clone(),
             source: recording.source.clone(),
             job: recording.job.clone(),
-            format: self.app.config.recording.format,
+            format: self.format(),
         }
     }
 
@@ -168,7 +173,7 @@ impl Transfer<'_> {
         mut media: Media,
         mut upload: Upload,
     ) -> Result<(Ready, Result<AudioFacts, StepFailure>), Stop> {
-        let mut parser = Parser::new(self.app.config.recording.format);
+        let mut parser = Parser::new(self.format());
         let mut bad = None;
         while let Some(chunk) = media.body.next().await {
             match chunk {

@@ -7,9 +7,11 @@
 mod archive;
 mod find_job;
 mod link;
+mod record;
 mod release;
 mod report;
 mod runner;
+mod stop;
 
 pub use runner::Runner;
 

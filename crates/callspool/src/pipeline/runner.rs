@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Stop, archive, find_job, link, release};
+use super::{Stop, archive, find_job, link, record, release, stop};
 use crate::lifecycle::{App, random};
 
 /// How often a lane looks for due steps although nobody told it.
@@ -157,6 +157,8 @@ impl Runner {
         let work = tokio::spawn(async move {
             match (step.name, &step.subject) {
                 (StepName::Archive, Subject::Recording(sid)) => archive::run(&app, &step.lease, sid).await,
+                (StepName::Record, Subject::Call(sid)) => record::run(&app, &step.lease, sid).await,
+                (StepName::Stop, Subject::Recording(sid)) => stop::run(&app, &step.lease, sid).await,
                 (StepName::Release, Subject::Recording(sid)) => release::run(&app, &step.lease, sid).await,
                 (name, subject) => {
                     Err(StepFailure::new(Code::StepPanicked, format!("{name} can't work on {subject}; this is a bug"))

@@ -58,7 +58,7 @@ story! {
         let mut world = world;
         boot_with(&mut world, "[[voice]]\nthen = \"stream:wss://media.example/in?a=1&b=2\"").await;
         let (status, document) = send(&world, "/api/twilio/voice?job=JOB%2F1&source=Front%20%26%20back", &[]).await;
-        let url = world.url("/api/twilio/recording?job=JOB%2F1&amp;source=Front+%26+back#rc=5&amp;rp=all");
+        let url = world.url("/api/twilio/recording?job=JOB%2F1&amp;source=Front+%26+back&amp;started=twiml#rc=5&amp;rp=all");
         assert_eq!(status, 200);
         assert_eq!(
             document,

@@ -21,5 +21,7 @@ mod linking;
 mod links;
 mod logs;
 mod s3_archive;
+mod starts;
 mod web;
 mod webhooks;
+mod without_calls;

@@ -150,6 +150,8 @@ fn next(site: &Site, row: &Row, may_retry: bool, now: Timestamp) -> Markup {
 pub(crate) fn doing(step: StepName) -> &'static str {
     match step {
         StepName::Archive => "archive",
+        StepName::Record => "start recording",
+        StepName::Stop => "stop recording",
         StepName::FindJob => "find the job",
         StepName::Link => "link to the job",
         StepName::Release => "release",

@@ -11,6 +11,7 @@ mod interrupted;
 mod life;
 mod overtaken;
 mod repeated;
+mod starts;
 
 use futures::{StreamExt as _, stream};
 

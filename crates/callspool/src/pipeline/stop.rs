@@ -1,0 +1,64 @@
+//! The stop step: a recording that we started is stopped once it has run for `RECORDING_MAX`, and then archived as usual.
+//!
+//! Guarantee: repeatable. One that is over already is left as it is, and what the provider says of it is stored, so that it
+//! is archived although its own callback should never have come.
+
+use std::time::Duration;
+
+use callspool_clients::provider::Stopped;
+use callspool_domain::failure::Code;
+use callspool_domain::recording::{Announcement, ProviderStatus};
+use callspool_domain::{RecordingSid, StepFailure};
+use callspool_store::{Lease, RecordingRow};
+
+use super::{Stop, fenced};
+use crate::lifecycle::{Account, App};
+
+/// The longest the request may take; shorter than a lease.
+const REQUEST: Duration = Duration::from_secs(15);
+
+pub(super) async fn run(app: &App, lease: &Lease, sid: &RecordingSid) -> Result<(), Stop> {
+    let now = app.clock.now();
+    let (Some(at), Some(recording)) = (app.store.stops_at(sid).await?, app.store.recording(sid).await?) else {
+        return fenced(app.store.cancel_step(lease, now).await?);
+    };
+    if at > now {
+        return Err(Stop::NotYet(at));
+    }
+    let account = app.account(&recording.account).ok_or_else(|| {
+        let detail = format!("{sid} belongs to {}, which is not configured; configure that account", recording.account);
+        StepFailure::new(Code::AccountUnknown, detail)
+    })?;
+    let answer = tokio::time::timeout(REQUEST, account.client.stop_recording(&recording.call, sid)).await;
+    let answer = answer.map_err(|_elapsed| {
+        let detail = format!("stopping {sid} took longer than {} s; it is tried again", REQUEST.as_secs());
+        StepFailure::new(Code::ProviderStalled, detail)
+    })?;
+    let (said, by_us) = match answer? {
+        Stopped::Now(resource) => (resource.announcement, true),
+        Stopped::NotRunning(words) => {
+            tracing::debug!(recording_sid = %sid, words, "recording_not_running");
+            (found_over(account, &recording).await?, false)
+        }
+    };
+    tracing::info!(recording_sid = %sid, call_sid = %recording.call, by_us, status = said.status.as_str(), "recording_stopped");
+    fenced(app.store.finish_stop(lease, said, by_us, app.clock.now()).await?)
+}
+
+/// What the provider says of a recording that does not run; one that it does not know is deleted.
+async fn found_over(account: &Account, recording: &RecordingRow) -> Result<Announcement, StepFailure> {
+    let resource = account.client.recording(&recording.sid).await?;
+    Ok(resource.map(|resource| resource.announcement).unwrap_or_else(|| Announcement {
+        recording: recording.sid.clone(),
+        account: recording.account.clone(),
+        call: recording.call.clone(),
+        status: ProviderStatus::new("deleted"),
+        provider_source: None,
+        track: recording.track,
+        duration_seconds: None,
+        channels: None,
+        started_at: None,
+        error_code: None,
+        encrypted: false,
+    }))
+}
