@@ -1,6 +1,9 @@
 //! What the configuration decides about every recording, as far as the plan and the gate need it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use crate::id::PublicKeySid;
 
 /// The decisions of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,12 +17,17 @@ pub struct Policy {
     pub release_without_job: bool,
     /// Whether the job of a call can be looked up by the call's sid (Airtable).
     pub find_jobs: bool,
+    /// The public keys for which `TWILIO_RECORDING_KEYS` names the private one.
+    pub recording_keys: BTreeSet<PublicKeySid>,
 }
 
 impl Policy {
     /// A text that differs where a stored plan could come out differently; a changed one makes every call due for planning.
     pub fn fingerprint(&self) -> String {
-        let Self { app_url: _, delete_after, release_without_job, find_jobs } = self;
-        format!("delete_after={delete_after:?} release_without_job={release_without_job} find_jobs={find_jobs}")
+        let Self { app_url: _, delete_after, release_without_job, find_jobs, recording_keys } = self;
+        let keys: Vec<&str> = recording_keys.iter().map(PublicKeySid::as_str).collect();
+        // Without a key it is the text of earlier versions, whose calls then need no new plan.
+        let keys = if keys.is_empty() { String::new() } else { format!(" recording_keys={}", keys.join(",")) };
+        format!("delete_after={delete_after:?} release_without_job={release_without_job} find_jobs={find_jobs}{keys}")
     }
 }
