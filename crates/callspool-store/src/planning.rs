@@ -2,12 +2,12 @@
 //! is there when the transaction commits.
 
 use callspool_domain::plan::{Ensure, Next, plan};
-use callspool_domain::recording::CopyState;
+use callspool_domain::recording::{CopyState, EncryptionDetails};
 use callspool_domain::view::{ArchiveView, CallView, LineView, RecordingView};
 use callspool_domain::{CallSid, Policy, RecordingSid, Source, StepName, Subject, Timestamp};
 use serde_json::json;
 
-use crate::db::{Row, Tx, params, statements};
+use crate::db::{Json, Row, Tx, params, statements};
 use crate::events::{self, NewEvent, kind};
 use crate::steps::step_id;
 use crate::{Result, lines};
@@ -17,7 +17,8 @@ statements! {
         LEFT JOIN steps s ON s.step_id = 'find-job/' || c.call_sid WHERE c.call_sid = $1";
     RECORDINGS: "recordings" = "SELECT r.recording_sid, r.status, r.provider_status, p.gone_at, \
         a.state, a.verified_at, a.findings, a.accepted_at, sa.state, sa.created_at, sa.failures, sr.state, \
-        EXISTS (SELECT 1 FROM lines l WHERE l.recording_sid = r.recording_sid) FROM recordings r \
+        EXISTS (SELECT 1 FROM lines l WHERE l.recording_sid = r.recording_sid), \
+        r.encryption FROM recordings r \
         LEFT JOIN copies p ON p.recording_sid = r.recording_sid AND p.place = 'provider' \
         LEFT JOIN copies a ON a.recording_sid = r.recording_sid AND a.place = 'archive' \
         LEFT JOIN steps sa ON sa.step_id = 'archive/' || r.recording_sid \
@@ -123,6 +124,7 @@ fn read_recording(row: &Row<'_>) -> Result<RecordingView> {
         archive_wanted_at: row.get(9)?,
         archive_has_failed: row.get::<Option<u32>>(10)?.is_some_and(|failures| failures > 0),
         release_step: row.get(11)?,
+        public_key: row.get::<Option<Json<EncryptionDetails>>>(13)?.map(|Json(details)| details.public_key_sid),
     })
 }
 

@@ -70,12 +70,16 @@ pub(crate) fn verified_copy(row: &RecordingRow) -> Option<&ArchiveRow> {
     row.archive.as_ref().filter(|archive| row.status == Status::Archived && archive.state == CopyState::Verified)
 }
 
-/// True where the provider has audio that it would give us.
+/// True where the provider has audio that it would give us and anybody could play.
 pub(crate) fn is_at_provider(app: &App, row: &RecordingRow) -> bool {
+    !row.encrypted && is_kept_by_provider(app, row)
+}
+
+/// True where the provider has a copy, be it encrypted, that it would give us.
+pub(crate) fn is_kept_by_provider(app: &App, row: &RecordingRow) -> bool {
     let settled = matches!(row.status, Status::Absent | Status::Missing);
     row.provider_status.is_completed()
         && row.provider_gone_at.is_none()
-        && !row.encrypted
         && !settled
         && app.account(&row.account).is_some()
 }

@@ -59,6 +59,7 @@ pub(crate) fn policy() -> Policy {
         delete_after: Some(Duration::from_secs(24 * 3600)),
         release_without_job: false,
         find_jobs: true,
+        recording_keys: std::collections::BTreeSet::new(),
     }
 }
 

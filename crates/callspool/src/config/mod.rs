@@ -94,6 +94,7 @@ impl Config {
             delete_after: self.recording.delete_after,
             release_without_job: self.recording.release_without_job,
             find_jobs: matches!(&self.records, RecordsSettings::Airtable(airtable) if airtable.call_field.is_some()),
+            recording_keys: self.recording.keys.public_keys().cloned().collect(),
         }
     }
 }
