@@ -38,7 +38,9 @@ impl fmt::Display for Closed {
         match self {
             Self::NotAskedFor => f.write_str("release is not asked for (TWILIO_DELETE_AFTER is never)"),
             Self::NotArchived => f.write_str("there is no verified archive copy"),
-            Self::Sealed => f.write_str("it is sealed (kept as the provider encrypted it until a private key opens it)"),
+            Self::Sealed => {
+                f.write_str("it is sealed (kept as the provider encrypted it until a private key opens it)")
+            }
             Self::AlreadyGone => f.write_str("the provider's copy is gone already"),
             Self::Doubtful => f.write_str("the audio is doubtful and not accepted (callspool accept)"),
             Self::NoJob => f.write_str("the call has no job (RELEASE_WITHOUT_JOB is false)"),

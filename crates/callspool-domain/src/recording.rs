@@ -221,8 +221,10 @@ mod tests {
     fn both_spellings_of_what_opens_a_recording_are_read_and_nothing_else() {
         let sid = format!("CR{}", "0".repeat(32));
         let read = |text: String| serde_json::from_str::<EncryptionDetails>(&text).ok();
-        let callback = read(format!(r#"{{"type":"rsa-aes","public_key_sid":"{sid}","encrypted_cek":"YQ==","iv":"Yg=="}}"#));
-        let sample = format!(r#"{{"encryption_public_key_sid":"{sid}","encryption_cek":"YQ==","encryption_iv":"Yg=="}}"#);
+        let callback =
+            read(format!(r#"{{"type":"rsa-aes","public_key_sid":"{sid}","encrypted_cek":"YQ==","iv":"Yg=="}}"#));
+        let sample =
+            format!(r#"{{"encryption_public_key_sid":"{sid}","encryption_cek":"YQ==","encryption_iv":"Yg=="}}"#);
         assert_eq!(callback.as_ref().map(|details| details.iv.as_str()), Some("Yg=="));
         assert_eq!(read(sample), callback);
         for (cek, iv) in [("", "Yg=="), ("a%b", "Yg=="), ("YQ==", "b b"), (&"A".repeat(1369), "Yg==")] {

@@ -77,13 +77,7 @@ async fn allocate(tx: &Tx<'_>, copy: Copy<'_>, candidates: &[String], now: Times
     Err(none_free(candidates))
 }
 
-async fn replace(
-    tx: &Tx<'_>,
-    copy: Copy<'_>,
-    taken: &str,
-    candidates: &[String],
-    now: Timestamp,
-) -> Result<String> {
+async fn replace(tx: &Tx<'_>, copy: Copy<'_>, taken: &str, candidates: &[String], now: Timestamp) -> Result<String> {
     let (recording, place) = copy;
     calls::lock_of(tx, recording).await?;
     match present_key(tx, copy).await? {

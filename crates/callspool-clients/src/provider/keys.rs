@@ -29,7 +29,9 @@ pub enum KeyError {
     #[error("can't be read: {0}")]
     Unreadable(#[from] std::io::Error),
     /// It is protected by a passphrase.
-    #[error("is protected by a passphrase, which nobody could type here; `openssl pkcs8 -in FILE -out NEW` takes it off")]
+    #[error(
+        "is protected by a passphrase, which nobody could type here; `openssl pkcs8 -in FILE -out NEW` takes it off"
+    )]
     Protected,
     /// It is in the older form for RSA keys.
     #[error("is in an older form; `openssl pkcs8 -topk8 -nocrypt -in FILE -out NEW` writes it as PKCS#8")]
@@ -80,9 +82,8 @@ impl PrivateKeys {
         let iv = BASE64_STANDARD.decode(details.iv.as_str()).map_err(unusable)?;
         let iv = <[u8; 12]>::try_from(iv).map_err(|_| Unopened::Unusable)?;
         let mut unwrapped = vec![0; key.min_output_size()];
-        let cek = key
-            .decrypt(&OAEP_SHA256_MGF1SHA256, &wrapped, &mut unwrapped, None)
-            .map_err(|_| Unopened::WrongKey)?;
+        let cek =
+            key.decrypt(&OAEP_SHA256_MGF1SHA256, &wrapped, &mut unwrapped, None).map_err(|_| Unopened::WrongKey)?;
         let cek = <&[u8; 32]>::try_from(&*cek).map_err(|_| Unopened::Unusable)?;
         Opener::new(cek, iv).map_err(|_| Unopened::Unusable)
     }

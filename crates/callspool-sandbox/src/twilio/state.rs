@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use callspool_domain::id::ConferenceSid;
 use callspool_domain::{AccountSid, CallSid, Clock, RecordingSid, Timestamp};
+use serde_json::Value;
 
-use super::{Account, Audio, TwilioOptions};
+use super::{Account, Audio, Encryption, TwilioOptions};
 use crate::dice::nth;
 
 /// How long a deleted recording's metadata stays (<https://www.twilio.com/docs/voice/api/recording>).
@@ -38,6 +39,10 @@ pub struct NewRecording {
     pub said_seconds: Option<u64>,
     /// The number of channels the provider says, where it is not the audio's.
     pub said_channels: Option<u16>,
+    /// How it is encrypted.
+    pub encryption: Option<Encryption>,
+    /// Its account encrypts by now, and so serves no MP3, not even of what is not encrypted.
+    pub has_no_mp3: bool,
 }
 
 impl NewRecording {
@@ -54,6 +59,8 @@ impl NewRecording {
             created: None,
             said_seconds: None,
             said_channels: None,
+            encryption: None,
+            has_no_mp3: false,
         }
     }
 
@@ -78,6 +85,8 @@ pub struct Recording {
     pub created: Timestamp,
     /// When it was deleted.
     pub deleted: Option<Timestamp>,
+    /// What it takes to open it, besides the private key.
+    pub encryption_details: Option<Value>,
 }
 
 impl Recording {
@@ -174,7 +183,9 @@ impl World {
     pub(super) fn add_recording(&self, spec: NewRecording) -> Recording {
         let sid = RecordingSid::parse(&format!("RE{}", self.draw())).expect("a sid");
         let created = spec.created.unwrap_or_else(|| self.clock.now());
-        let recording = Recording { sid, status: spec.status.clone(), error_code: None, created, deleted: None, spec };
+        let encryption_details = spec.encryption.as_ref().and_then(|encryption| encryption.details(&sid));
+        let status = spec.status.clone();
+        let recording = Recording { sid, status, error_code: None, created, deleted: None, encryption_details, spec };
         let mut ledger = self.ledger();
         let place = ledger.recordings.len();
         ledger.by_sid.insert(recording.sid.clone(), place);

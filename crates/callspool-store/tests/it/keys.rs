@@ -17,7 +17,8 @@ fn keys(names: &[&str]) -> Vec<String> {
 async fn a_key_is_allocated_once_and_stays(scene: &Scene) {
     scene.completed(1, None, at(0)).await;
     let key = scene.store.allocate_key(&recording(1), Place::Archive, keys(&["first"]), at(0)).await.expect("a key");
-    let again = scene.store.allocate_key(&recording(1), Place::Archive, keys(&["another"]), at(1)).await.expect("a key");
+    let again =
+        scene.store.allocate_key(&recording(1), Place::Archive, keys(&["another"]), at(1)).await.expect("a key");
     assert_eq!((key.as_str(), again.as_str()), ("first", "first"));
 }
 
@@ -37,7 +38,9 @@ async fn a_foreign_objects_key_is_replaced_until_our_bytes_are_there(scene: &Sce
     let candidates = keys(&["a", "b", "c"]);
     scene.store.allocate_key(&recording(1), Place::Archive, candidates.clone(), at(0)).await.expect("a key");
     scene.store.allocate_key(&recording(2), Place::Archive, keys(&["b"]), at(0)).await.expect("a key");
-    let replace = async |taken: &str| scene.store.replace_key(&recording(1), Place::Archive, taken, candidates.clone(), at(1)).await;
+    let replace = async |taken: &str| {
+        scene.store.replace_key(&recording(1), Place::Archive, taken, candidates.clone(), at(1)).await
+    };
     assert_eq!(replace("a").await.expect("a key"), "c", "b is another recording's");
     assert_eq!(replace("a").await.expect("a key"), "c", "a repeat finds it replaced");
     assert!(matches!(replace("c").await, Err(Error::KeysTaken(_))));

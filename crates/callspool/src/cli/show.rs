@@ -42,7 +42,9 @@ pub(super) async fn run(app: &SharedApp, args: &Args) -> Result<Outcome, Failure
 
 /// Every reason why the provider's copy is not released now.
 async fn kept_because(app: &App, row: &RecordingRow) -> Result<Vec<String>, Failure> {
-    let Some(view) = app.store.release_view(&row.sid).await? else { return Ok(vec![gate::without_audio(row.status).to_string()]) };
+    let Some(view) = app.store.release_view(&row.sid).await? else {
+        return Ok(vec![gate::without_audio(row.status).to_string()]);
+    };
     let reasons = gate::closed(&view.call, &view.recording, app.store.policy(), app.clock.now());
     Ok(reasons.iter().map(ToString::to_string).collect())
 }

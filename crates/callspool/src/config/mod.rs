@@ -183,6 +183,34 @@ mod tests {
     }
 
     #[test]
+    fn a_private_key_that_can_not_be_used_is_told_by_its_file_and_without_its_text() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let sid = "CR00000000000000000000000000000001";
+        let file = folder.path().join("key.pem");
+        let name = file.display().to_string();
+        for (text, told) in [
+            ("-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----\n", "-topk8"),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nhunter2\n-----END ENCRYPTED PRIVATE KEY-----\n", "passphrase"),
+            ("-----BEGIN PRIVATE KEY-----\nhunter2=\n-----END PRIVATE KEY-----\n", "no private key"),
+            ("-----BEGIN PRIVATE KEY-----\naHVudGVyMg==\n-----END PRIVATE KEY-----\n", "not RSA"),
+            ("hunter2", "no private key"),
+        ] {
+            std::fs::write(&file, text).expect("a file");
+            let problems = read(&[("TWILIO_RECORDING_KEYS", &format!("{sid}={name}"))]).expect_err(text).to_string();
+            assert!(problems.contains(&name) && problems.contains(told), "{problems}");
+            assert!(!problems.contains("hunter2") && !problems.contains("aHVudGVyMg"), "{problems}");
+        }
+        for (list, told) in [
+            (format!("{sid}=/nowhere/key.pem"), "/nowhere/key.pem"),
+            (format!("CR1={name}"), "32 hexadecimal digits"),
+            ("-----BEGIN PRIVATE KEY----- hunter2".to_owned(), "CR…=file"),
+        ] {
+            let problems = read(&[("TWILIO_RECORDING_KEYS", &list)]).expect_err(&list).to_string();
+            assert!(problems.contains(told) && !problems.contains("hunter2"), "{problems}");
+        }
+    }
+
+    #[test]
     fn a_bucket_that_disagrees_with_the_archive_url_is_an_error() {
         let pairs = [("ARCHIVE_URL", "s3://one/prefix"), ("S3_BUCKET", "two")];
         assert!(read(&pairs).expect_err("disagree").to_string().contains("S3_BUCKET"));

@@ -116,13 +116,13 @@ impl Transfer<'_> {
             fenced(self.app.store.cancel_step(self.lease, self.app.clock.now()).await?)?;
             return Ok(Moved::Closed);
         };
-        let Source { media, inspector, object } =
-            match source::open(self.app, self.account, self.recording, way).await {
-                Err(Stop::Failed(failure)) if failure.code == Code::MediaNotReady => {
-                    return self.not_ready(failure).await;
-                }
-                source => source?,
-            };
+        let Source { media, inspector, object } = match source::open(self.app, self.account, self.recording, way).await
+        {
+            Err(Stop::Failed(failure)) if failure.code == Code::MediaNotReady => {
+                return self.not_ready(failure).await;
+            }
+            source => source?,
+        };
         let key = &self.key(&object, taken).await?;
         let length = media.content_length.map(|length| inspector.length(length));
         let upload = self.app.archive.put(key, self.facts(&object), length, &self.app.parts).await?;
@@ -224,8 +224,11 @@ impl Transfer<'_> {
     async fn refuse(&self, ready: Ready, failure: StepFailure) -> Result<Moved, Stop> {
         let sha256 = ready.fingerprint().sha256.clone();
         ready.abort().await?;
-        if failure.code == Code::MediaNotAudio {
-            source::is_encrypted_after_all(self.app, self.account, self.recording).await?;
+        if failure.code == Code::MediaNotAudio
+            && let Err(again @ Stop::NotYet(_)) =
+                source::is_encrypted_after_all(self.app, self.account, self.recording).await
+        {
+            return Err(again);
         }
         if self.has_been(&sha256, BAD_FOR) {
             let reason = format!("{} for 24 h, always the same bytes", failure.code);

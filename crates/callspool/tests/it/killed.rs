@@ -87,8 +87,13 @@ impl Scene {
 
     /// The ledger, beside the program.
     async fn store(&self) -> Store {
-        let policy =
-            Policy { app_url: String::new(), delete_after: Some(DELAY), release_without_job: false, find_jobs: false, recording_keys: std::collections::BTreeSet::new() };
+        let policy = Policy {
+            app_url: String::new(),
+            delete_after: Some(DELAY),
+            release_without_job: false,
+            find_jobs: false,
+            recording_keys: std::collections::BTreeSet::new(),
+        };
         Store::open(self.database.url(), policy, OpenOptions::default()).await.expect("the ledger opens")
     }
 

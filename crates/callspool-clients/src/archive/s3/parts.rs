@@ -119,7 +119,12 @@ impl Parts {
     }
 
     /// Sends the whole in one request that spares what is there.
-    async fn put(mut self, written: &Fingerprint, audio: Option<&AudioFacts>, held: Held) -> Result<PutOutcome, StepFailure> {
+    async fn put(
+        mut self,
+        written: &Fingerprint,
+        audio: Option<&AudioFacts>,
+        held: Held,
+    ) -> Result<PutOutcome, StepFailure> {
         let what = self.what();
         self.bucket.credentials(&what).await?;
         let payload = PutPayload::from(self.part.split().freeze());

@@ -1,10 +1,10 @@
 //! Where a recording's bytes come from, what they are, and whether they can be opened.
 
 use callspool_clients::provider::{Channels, Media, MediaForm, Opener, Unopened};
+use callspool_domain::StepFailure;
 use callspool_domain::audio::{AudioFormat, Expected};
 use callspool_domain::failure::Code;
 use callspool_domain::recording::{Contents, EncryptionDetails, Place, Status};
-use callspool_domain::StepFailure;
 use callspool_store::RecordingRow;
 
 use super::Stop;
@@ -139,11 +139,7 @@ async fn learn(app: &App, account: &Account, recording: &RecordingRow) -> Result
 }
 
 /// What was taken for plain audio is not: where the provider says by now that it is encrypted, the step begins again.
-pub(super) async fn is_encrypted_after_all(
-    app: &App,
-    account: &Account,
-    recording: &RecordingRow,
-) -> Result<(), Stop> {
+pub(super) async fn is_encrypted_after_all(app: &App, account: &Account, recording: &RecordingRow) -> Result<(), Stop> {
     if !recording.encrypted && learn(app, account, recording).await?.is_some() {
         return Err(Stop::NotYet(app.clock.now()));
     }

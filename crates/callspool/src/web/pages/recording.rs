@@ -77,7 +77,11 @@ pub(crate) async fn retry(
 fn sound(site: &Site, row: &RecordingRow) -> Markup {
     let copy = links::verified_copy(row);
     if copy.is_none() && !links::is_at_provider(&site.app, row) {
-        return if row.status == Status::Sealed { sealed() } else { html! {} };
+        return if row.status == Status::Sealed {
+            sealed()
+        } else {
+            html! {}
+        };
     }
     let path = site.href(&format!("/calls/{}/recording/{}", row.call, row.sid));
     html! {
