@@ -127,6 +127,8 @@ pub(crate) async fn for_record(app: &App, recording: &RecordingSid) -> Result<St
     let row = app.store.recording(recording).await;
     let row = row.map_err(|error| StepFailure::new(Code::StoreUnavailable, error.to_string()))?;
     let url = match row.as_ref().map(|row| (row, verified_copy(row))) {
+        // The provider's address would play noise; the permanent link says what it is, and plays once it is opened.
+        Some((row, None)) if row.status == Status::Sealed => None,
         Some((row, None)) => app.account(&row.account).and_then(|account| account.client.address_of(recording)),
         Some((row, Some(_))) if style == LinkStyle::Signed => {
             Some(signed(app, row, app.config.recording.link_ttl).await?.0)

@@ -25,14 +25,14 @@ pub(super) enum Inspector {
     /// Audio as it comes.
     Plain(Audio),
     /// Audio that is opened first.
-    Encrypted(Opener, Audio),
+    Encrypted(Box<Opener>, Audio),
     /// Ciphertext that stays what it is.
     Sealed(Ciphertext),
 }
 
 impl Inspector {
     /// For audio in this format, to be opened first where there is an opener.
-    pub(super) fn audio(format: AudioFormat, opener: Option<Opener>) -> Self {
+    pub(super) fn audio(format: AudioFormat, opener: Option<Box<Opener>>) -> Self {
         let audio = Audio { parser: Parser::new(format), bad: None };
         match opener {
             Some(opener) => Self::Encrypted(opener, audio),

@@ -160,7 +160,7 @@ pub(super) async fn open(app: &App, account: &Account, recording: &RecordingRow,
         Way::Open(opener) => {
             let media = encrypted_media(app, account, recording).await?;
             let format = AudioFormat::Wav;
-            (media, Contents::Audio(format), Inspector::audio(format, Some(*opener)), None)
+            (media, Contents::Audio(format), Inspector::audio(format, Some(opener)), None)
         }
         Way::Seal(details, because) => {
             let media = account.client.media(&recording.sid, AS_ENCRYPTED).await?;
