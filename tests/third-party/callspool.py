@@ -1,5 +1,6 @@
 """callspool itself as a running program, on a database and a folder of its own."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -23,7 +24,7 @@ then = "say:Tom & Jerry's <show>"
 class Callspool:
     """Started at once; `stop` ends it."""
 
-    def __init__(self, port):
+    def __init__(self, port, **more):
         self.base = f"http://127.0.0.1:{port}"
         self._folder = tempfile.TemporaryDirectory()
         folder = pathlib.Path(self._folder.name)
@@ -36,7 +37,9 @@ class Callspool:
             # Nobody listens there: what is announced stays announced.
             "TWILIO_API_URL": "http://127.0.0.1:9",
             "TWILIO_WEBHOOK_KEYS": ",".join(f"{name}={secret}" for name, secret in KEYS.items()),
+            **more,
         }
+        self._folder_path, self._environment = folder, environment
         self._process = subprocess.Popen([os.environ["CALLSPOOL"], "serve"], cwd=folder, env=environment)
         for _ in range(500):
             try:
@@ -45,6 +48,21 @@ class Callspool:
             except requests.ConnectionError:
                 time.sleep(0.02)
         raise RuntimeError("callspool does not answer")
+
+    @property
+    def archive(self):
+        return self._folder_path / "callspool-data" / "archive"
+
+    def when_done(self, recording):
+        """What it says of a recording, once that waits for nothing more."""
+        for _ in range(500):
+            command = [os.environ["CALLSPOOL"], "show", recording, "--json"]
+            done = subprocess.run(command, cwd=self._folder_path, env=self._environment, capture_output=True)
+            shown = json.loads(done.stdout) if done.returncode == 0 else {"status": "unknown"}
+            if shown["status"] not in ("announced", "unknown"):
+                return shown
+            time.sleep(0.02)
+        raise RuntimeError(f"{recording} is still on its way: {shown}")
 
     def stop(self):
         self._process.terminate()

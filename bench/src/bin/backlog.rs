@@ -170,6 +170,7 @@ fn completed(n: usize) -> Result<Announcement> {
         started_at: None,
         error_code: None,
         encrypted: false,
+        encryption: None,
     })
 }
 

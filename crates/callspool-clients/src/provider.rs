@@ -4,7 +4,9 @@
 //! a deletion is sent exactly once per call.
 
 mod call;
+mod keys;
 mod media;
+mod opener;
 mod start;
 mod wire;
 
@@ -15,7 +17,9 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use url::Url;
 
 use crate::http::{Breakage, Broken, Http, Response, quote, read_capped, retry_after};
+pub use keys::{KeyError, PrivateKeys, Unopened};
 pub use media::{Channels, Media, MediaForm, RangedMedia};
+pub use opener::{Damaged, Opener, TAG};
 pub use start::{HowToRecord, Started, Stopped};
 
 /// No recording's metadata is near this long.
@@ -155,9 +159,6 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], what: &str) -> 
         429 => (Code::ProviderThrottled, "it is tried again later"),
         300..=399 => (Code::ProviderRejected, "redirects are not followed; check TWILIO_API_URL"),
         500..=599 => (Code::ProviderUnavailable, "it is tried again until the provider recovers"),
-        400 if wire::error_code(body) == Some(wire::MP3_OF_ENCRYPTED) => {
-            (Code::MediaEncrypted, "the recording is encrypted; set RECORDING_FORMAT=wav to fetch it as it is")
-        }
         _ => (Code::ProviderRejected, "check that the account owns this recording and its state allows this"),
     };
     let said = wire::message(body);

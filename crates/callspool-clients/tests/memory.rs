@@ -10,6 +10,7 @@ use callspool_clients::archive::{
 use callspool_clients::provider::{Channels, MediaForm};
 use callspool_clients::{Archive, Http, HttpOptions, Twilio, TwilioAccount};
 use callspool_domain::audio::{AudioFacts, AudioFormat};
+use callspool_domain::recording::Contents;
 use callspool_domain::{AccountSid, CallSid, Clock, Secret, Source};
 use callspool_sandbox::twilio::{Audio, NewRecording};
 use callspool_sandbox::{S3, S3Options, TwilioOptions};
@@ -63,7 +64,7 @@ async fn a_recording_of_any_size_passes_in_the_memory_of_a_part() {
             account: account.clone(),
             source: Source::default(),
             job: None,
-            format: AudioFormat::Wav,
+            contents: Contents::Audio(AudioFormat::Wav),
         };
         let mut upload = archive.put("a.wav", facts, media.content_length, &budget).await.expect("begun");
         while let Some(chunk) = media.body.next().await {

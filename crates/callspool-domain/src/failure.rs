@@ -110,8 +110,12 @@ codes! {
     MediaOverlong = "media_overlong", None, Retry;
     /// The file's header makes no sense.
     MediaMalformed = "media_malformed", None, Retry;
-    /// The provider encrypted it with the customer's key, and no private key is configured: kept at the provider.
+    /// The provider encrypted it, and does not say what it takes to open it: kept at the provider.
     MediaEncrypted = "media_encrypted", None, Park;
+    /// The private key configured for its public key does not open it; what came is kept sealed.
+    MediaKeyWrong = "media_key_wrong", None, Park;
+    /// It was opened with the right key, and its bytes are not those that the provider encrypted.
+    MediaDamaged = "media_damaged", None, Retry;
     /// 401 or 403, or credentials that can't be had.
     ArchiveUnauthorized = "archive_unauthorized", Some(Service::Archive), Outage;
     /// 429 or 503 SlowDown.
@@ -190,7 +194,12 @@ impl Code {
     pub fn is_bad_audio(self) -> bool {
         matches!(
             self,
-            Self::MediaNotAudio | Self::MediaEmpty | Self::MediaTruncated | Self::MediaOverlong | Self::MediaMalformed
+            Self::MediaNotAudio
+                | Self::MediaEmpty
+                | Self::MediaTruncated
+                | Self::MediaOverlong
+                | Self::MediaMalformed
+                | Self::MediaDamaged
         )
     }
 }

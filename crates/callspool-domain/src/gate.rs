@@ -19,6 +19,8 @@ pub enum Closed {
     NotAskedFor,
     /// There is no verified archive copy.
     NotArchived,
+    /// What the archive has is encrypted, and nobody has seen whether it is audio.
+    Sealed,
     /// The provider's copy is gone already.
     AlreadyGone,
     /// The audio is doubtful and nobody has accepted it.
@@ -36,6 +38,9 @@ impl fmt::Display for Closed {
         match self {
             Self::NotAskedFor => f.write_str("release is not asked for (TWILIO_DELETE_AFTER is never)"),
             Self::NotArchived => f.write_str("there is no verified archive copy"),
+            Self::Sealed => {
+                f.write_str("it is sealed (kept as the provider encrypted it until a private key opens it)")
+            }
             Self::AlreadyGone => f.write_str("the provider's copy is gone already"),
             Self::Doubtful => f.write_str("the audio is doubtful and not accepted (callspool accept)"),
             Self::NoJob => f.write_str("the call has no job (RELEASE_WITHOUT_JOB is false)"),
@@ -67,13 +72,18 @@ pub fn standing(call: &CallView, recording: &RecordingView, policy: &Policy) -> 
     let archive = recording.archive.as_ref();
     let verified = archive.is_some_and(|copy| copy.state == CopyState::Verified && copy.verified_at.is_some());
     close(policy.delete_after.is_none(), Closed::NotAskedFor);
-    close(recording.status != Status::Archived || !verified, Closed::NotArchived);
+    close(recording.status != Status::Archived || !verified, without_audio(recording.status));
     close(recording.provider_copy_gone, Closed::AlreadyGone);
     close(archive.is_some_and(|copy| copy.doubtful && !copy.accepted), Closed::Doubtful);
     close(call.job.is_none() && !policy.release_without_job, Closed::NoJob);
     let line = call.job.as_ref().map(|job| recording.line(job, Event::Recording));
     close(line.is_some_and(|line| line != Some(LineState::Confirmed)), Closed::LineOutstanding);
     reasons
+}
+
+/// Why a recording in this status is not released, where the archive has no verified audio of it.
+pub fn without_audio(status: Status) -> Closed {
+    if status == Status::Sealed { Closed::Sealed } else { Closed::NotArchived }
 }
 
 /// When the delay is over, counted from the moment the archive copy was verified.

@@ -104,6 +104,10 @@ text_id!(
     ConferenceSid, "ConferenceSid", "must be CF and 32 hexadecimal digits", |text| is_twilio_sid(text, "CF")
 );
 text_id!(
+    /// One public key that the provider encrypts recordings with: `CR` and 32 hexadecimal digits.
+    PublicKeySid, "PublicKeySid", "must be CR and 32 hexadecimal digits", |text| is_twilio_sid(text, "CR")
+);
+text_id!(
     /// The customer's own name for a job, taken as it is: any text of 1 to 512 bytes without a NUL. It never becomes a
     /// path, a formula or a header without being encoded for that place.
     JobId, "job_id", "must be 1 to 512 bytes of text, not only white space, without a NUL",

@@ -7,9 +7,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use crate::audio::AudioFormat;
 use crate::id::{AccountSid, CallSid, JobId, RecordingSid};
-use crate::recording::Track;
+use crate::recording::{Contents, Track};
 use crate::time::Timestamp;
 
 /// The default of `RECORDING_KEY`.
@@ -54,8 +53,8 @@ pub struct KeyFields<'a> {
     pub recording: &'a RecordingSid,
     /// The voices it holds.
     pub track: Track,
-    /// The container.
-    pub format: AudioFormat,
+    /// What the object will hold.
+    pub contents: &'a Contents,
 }
 
 /// A checked `RECORDING_KEY`.
@@ -87,13 +86,17 @@ impl KeyTemplate {
 
     /// The n-th key to try for a recording: 0 is the template's own, 1 adds `-{recording_sid}`, n adds `-{recording_sid}-{n}`.
     pub fn candidate(&self, fields: &KeyFields<'_>, n: u32) -> String {
-        let key = self.render(fields);
+        let mut key = self.render(fields);
+        // A template without {ext}: what is sealed must not look like audio, nor take its place.
+        if matches!(fields.contents, Contents::Sealed(_)) && !key.ends_with(".enc") {
+            key.push_str(".enc");
+        }
         let extra = match n {
             0 => return key,
             1 => format!("-{}", fields.recording),
             n => format!("-{}-{n}", fields.recording),
         };
-        let ending = format!(".{}", fields.format.extension());
+        let ending = format!(".{}", fields.contents.extension());
         match key.strip_suffix(&ending) {
             Some(stem) => format!("{stem}{extra}{ending}"),
             None => format!("{key}{extra}"),
@@ -151,7 +154,7 @@ fn value(field: &str, fields: &KeyFields<'_>) -> Option<String> {
         "call_sid" | "recording_sid" => fields.recording.to_string(),
         "job_id" => fields.job?.to_string(),
         "track" => fields.track.to_string(),
-        _ => fields.format.extension().to_owned(),
+        _ => fields.contents.extension().to_owned(),
     };
     Some(encode(&raw))
 }
@@ -207,8 +210,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::audio::AudioFormat;
 
     fn key(template: &str, job: Option<&str>, n: u32) -> String {
+        key_of(&Contents::Audio(AudioFormat::Wav), template, job, n)
+    }
+
+    fn key_of(contents: &Contents, template: &str, job: Option<&str>, n: u32) -> String {
         let hex = "0123456789abcdef0123456789abcdef";
         let (account, call, recording) = (
             AccountSid::parse(&format!("AC{hex}")).expect("sid"),
@@ -223,7 +231,7 @@ mod tests {
             job: job.as_ref(),
             recording: &recording,
             track: Track::Mixed,
-            format: AudioFormat::Wav,
+            contents,
         };
         KeyTemplate::parse(template).expect("template").candidate(&fields, n)
     }
@@ -243,6 +251,16 @@ mod tests {
     fn a_taken_key_is_followed_by_others() {
         assert_eq!(key(DEFAULT_KEY, Some("J"), 1), format!("recordings/2024/03/15/{CALL}-J-{RECORDING}.wav"));
         assert_eq!(key(DEFAULT_KEY, Some("J"), 2), format!("recordings/2024/03/15/{CALL}-J-{RECORDING}-2.wav"));
+    }
+
+    #[test]
+    fn what_is_sealed_never_has_the_key_of_audio() {
+        let details = format!(r#"{{"public_key_sid":"CR{}","encrypted_cek":"YQ==","iv":"Yg=="}}"#, "0".repeat(32));
+        let sealed = Contents::Sealed(serde_json::from_str(&details).expect("details"));
+        assert_eq!(key_of(&sealed, "{call_sid}.{ext}", None, 0), format!("{CALL}.wav.enc"));
+        assert_eq!(key_of(&sealed, "{call_sid}.{ext}", None, 1), format!("{CALL}-{RECORDING}.wav.enc"));
+        assert_eq!(key_of(&sealed, "{call_sid}.wav", None, 0), format!("{CALL}.wav.enc"));
+        assert_eq!(key_of(&sealed, "{call_sid}", None, 0), format!("{CALL}.enc"));
     }
 
     #[test]

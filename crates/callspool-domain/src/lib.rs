@@ -22,7 +22,7 @@ pub mod view;
 
 pub use clock::Clock;
 pub use failure::{Code, Service, StepFailure, Verdict};
-pub use id::{AccountSid, CallSid, IdError, JobId, RecordingSid, Source};
+pub use id::{AccountSid, CallSid, IdError, JobId, PublicKeySid, RecordingSid, Source};
 pub use policy::Policy;
 pub use secret::Secret;
 pub use step::{Lane, StepName, StepState, Subject};

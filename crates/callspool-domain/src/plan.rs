@@ -76,7 +76,7 @@ pub fn plan(call: &CallView, policy: &Policy, now: Timestamp) -> Plan {
     let mut plan =
         Plan { lines: Vec::new(), back: Vec::new(), ensure: Vec::new(), cancel: Vec::new(), next: Next::Settled };
     for recording in &call.recordings {
-        plan_archive(recording, now, &mut plan);
+        plan_archive(recording, policy, now, &mut plan);
         plan_lines(call, recording, now, &mut plan);
         plan_links(recording, now, &mut plan);
         plan_release(call, recording, policy, &mut plan);
@@ -96,9 +96,14 @@ fn is_under_way(recording: &RecordingView) -> bool {
     recording.status == Status::Announced
 }
 
-fn plan_archive(recording: &RecordingView, now: Timestamp, plan: &mut Plan) {
+fn plan_archive(recording: &RecordingView, policy: &Policy, now: Timestamp, plan: &mut Plan) {
     let subject = Subject::Recording(recording.sid.clone());
-    if recording.status == Status::Announced && recording.provider_status.is_completed() {
+    let wanted = match recording.status {
+        Status::Announced => recording.provider_status.is_completed(),
+        Status::Sealed => recording.public_key.as_ref().is_some_and(|key| policy.recording_keys.contains(key)),
+        _ => false,
+    };
+    if wanted {
         plan.ensure.push(Ensure { subject, step: StepName::Archive, due_at: now });
     } else if recording.archive_step.is_some_and(is_idle) {
         plan.cancel.push((subject, StepName::Archive));
@@ -125,7 +130,7 @@ fn plan_lines(call: &CallView, recording: &RecordingView, now: Timestamp, plan: 
 /// What the call's job must know of the recording by now.
 fn due_event(recording: &RecordingView, now: Timestamp) -> Option<Event> {
     match recording.status {
-        Status::Archived => Some(Event::Recording),
+        Status::Archived | Status::Sealed => Some(Event::Recording),
         Status::Absent | Status::Failed | Status::Missing => Some(Event::NoRecording),
         Status::Announced => {
             let is_late = recording.archive_wanted_at.is_some_and(|wanted| now.since(wanted) >= PENDING_AFTER);
@@ -186,8 +191,8 @@ fn plan_release(call: &CallView, recording: &RecordingView, policy: &Policy, pla
 
 fn plan_job_look_up(call: &CallView, policy: &Policy, now: Timestamp, plan: &mut Plan) {
     let subject = Subject::Call(call.sid.clone());
-    let archived = call.recordings.iter().any(|recording| recording.status == Status::Archived);
-    if policy.find_jobs && call.job.is_none() && call.sid.is_call() && archived {
+    let kept = call.recordings.iter().any(is_kept);
+    if policy.find_jobs && call.job.is_none() && call.sid.is_call() && kept {
         plan.ensure.push(Ensure { subject, step: StepName::FindJob, due_at: now });
     } else if call.find_job.is_some_and(is_idle) {
         plan.cancel.push((subject, StepName::FindJob));
@@ -218,6 +223,11 @@ fn plan_stop(recording: &RecordingView, policy: &Policy, plan: &mut Plan) {
 pub fn stops_at(recording: &RecordingView, policy: &Policy) -> Option<Timestamp> {
     let may_run = recording.status == Status::Announced && recording.provider_status.may_run();
     Some(recording.ours_since.filter(|_| may_run)? + policy.recording_max?)
+}
+
+/// The archive has it for good, so its job is told where.
+fn is_kept(recording: &RecordingView) -> bool {
+    matches!(recording.status, Status::Archived | Status::Sealed)
 }
 
 /// A step that can be taken away without disturbing who runs it.

@@ -1,6 +1,9 @@
 //! What the configuration decides about every recording, as far as the plan and the gate need it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use crate::id::PublicKeySid;
 
 /// The decisions of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,15 +19,19 @@ pub struct Policy {
     pub find_jobs: bool,
     /// `RECORDING_MAX`: how long a recording that we started may run; `None` lets it run as long as its call.
     pub recording_max: Option<Duration>,
+    /// The public keys for which `TWILIO_RECORDING_KEYS` names the private one.
+    pub recording_keys: BTreeSet<PublicKeySid>,
 }
 
 impl Policy {
     /// A text that differs where a stored plan could come out differently; a changed one makes every call due for planning.
     pub fn fingerprint(&self) -> String {
-        let Self { app_url: _, delete_after, release_without_job, find_jobs, recording_max } = self;
+        let Self { app_url: _, delete_after, release_without_job, find_jobs, recording_max, recording_keys } = self;
+        let keys: Vec<&str> = recording_keys.iter().map(PublicKeySid::as_str).collect();
         format!(
             "delete_after={delete_after:?} release_without_job={release_without_job} find_jobs={find_jobs} \
-             recording_max={recording_max:?}"
+             recording_max={recording_max:?} recording_keys={}",
+            keys.join(",")
         )
     }
 }

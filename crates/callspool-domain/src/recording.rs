@@ -1,6 +1,9 @@
 //! A recording and its copies: the provider's words about it, ours, and what is stored of each copy.
 
-use crate::id::{AccountSid, CallSid, RecordingSid};
+use serde::{Deserialize, Serialize};
+
+use crate::audio::AudioFormat;
+use crate::id::{AccountSid, CallSid, PublicKeySid, RecordingSid};
 use crate::stored::stored_names;
 use crate::time::Timestamp;
 
@@ -11,6 +14,8 @@ stored_names! {
         Announced = "announced",
         /// The archive copy was read back and checked.
         Archived = "archived",
+        /// Encrypted by the provider, and kept in the archive as it came: nobody here could open it, so its audio is unchecked.
+        Sealed = "sealed",
         /// The provider says that none was made.
         Absent = "absent",
         /// The provider says it failed, or its bytes stay bad and identical for 24 h.
@@ -117,6 +122,84 @@ pub struct Announcement {
     pub error_code: Option<i64>,
     /// True where the provider encrypted it with a key of the customer's.
     pub encrypted: bool,
+    /// What it takes to open it, as far as the provider said so in a form we understand.
+    pub encryption: Option<EncryptionDetails>,
+}
+
+/// What it takes to open a recording that the provider encrypted, besides the private key
+/// (<https://www.twilio.com/docs/voice/tutorials/voice-recording-encryption>). None of it is secret.
+///
+/// The callback and the resource's reference call the fields by these names, the resource's samples by the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncryptionDetails {
+    /// The public key it was encrypted with, and so which private key opens it. With error 16107 it is another than the
+    /// account's settings name (<https://www.twilio.com/docs/api/errors/16107>).
+    #[serde(alias = "encryption_public_key_sid")]
+    pub public_key_sid: PublicKeySid,
+    /// The content encryption key, wrapped with the public key.
+    #[serde(alias = "encryption_cek")]
+    pub encrypted_cek: Wrapped,
+    /// The initialization vector of the content's encryption.
+    #[serde(alias = "encryption_iv")]
+    pub iv: Wrapped,
+}
+
+/// Bytes in base64, as the provider wrote them: of its alphabet, and no more than the largest RSA key that is in use makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Wrapped(String);
+
+impl Wrapped {
+    /// The base64 of the 1024 bytes that a key of 8192 bits wraps something in.
+    const LONGEST: usize = 1368;
+
+    /// The text as it came.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Wrapped {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+        let is_base64 = (1..=Self::LONGEST).contains(&text.len()) && text.bytes().all(plain);
+        if is_base64 { Ok(Self(text)) } else { Err("must be base64, and not longer than 1368 characters") }
+    }
+}
+
+impl From<Wrapped> for String {
+    fn from(wrapped: Wrapped) -> Self {
+        wrapped.0
+    }
+}
+
+/// What an object of the archive holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contents {
+    /// Audio that anybody can play.
+    Audio(AudioFormat),
+    /// What the provider encrypted, as it came: the ciphertext of a WAV file, and after it the 16 bytes that prove it.
+    Sealed(EncryptionDetails),
+}
+
+impl Contents {
+    /// The file name's ending, without the dot.
+    pub fn extension(&self) -> &'static str {
+        match self {
+            Self::Audio(format) => format.extension(),
+            Self::Sealed(_) => "wav.enc",
+        }
+    }
+
+    /// The media type it is stored under.
+    pub fn content_type(&self) -> &'static str {
+        match self {
+            Self::Audio(format) => format.content_type(),
+            Self::Sealed(_) => "application/octet-stream",
+        }
+    }
 }
 
 impl Track {
@@ -136,8 +219,10 @@ stored_names! {
     Place {
         /// At the provider.
         Provider = "provider",
-        /// In the archive.
+        /// In the archive, as audio.
         Archive = "archive",
+        /// In the archive, as the provider encrypted it.
+        Sealed = "sealed",
     }
 }
 
@@ -158,6 +243,22 @@ stored_names! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_spellings_of_what_opens_a_recording_are_read_and_nothing_else() {
+        let sid = format!("CR{}", "0".repeat(32));
+        let read = |text: String| serde_json::from_str::<EncryptionDetails>(&text).ok();
+        let callback =
+            read(format!(r#"{{"type":"rsa-aes","public_key_sid":"{sid}","encrypted_cek":"YQ==","iv":"Yg=="}}"#));
+        let sample =
+            format!(r#"{{"encryption_public_key_sid":"{sid}","encryption_cek":"YQ==","encryption_iv":"Yg=="}}"#);
+        assert_eq!(callback.as_ref().map(|details| details.iv.as_str()), Some("Yg=="));
+        assert_eq!(read(sample), callback);
+        for (cek, iv) in [("", "Yg=="), ("a%b", "Yg=="), ("YQ==", "b b"), (&"A".repeat(1369), "Yg==")] {
+            let text = format!(r#"{{"public_key_sid":"{sid}","encrypted_cek":"{cek}","iv":"{iv}"}}"#);
+            assert_eq!(read(text), None);
+        }
+    }
 
     #[test]
     fn only_final_words_settle() {

@@ -1,6 +1,6 @@
 //! A call with everything stored under it, as far as the plan and the gate look at it.
 
-use crate::id::{CallSid, JobId, RecordingSid};
+use crate::id::{CallSid, JobId, PublicKeySid, RecordingSid};
 use crate::line::{Event, LineState};
 use crate::recording::{CopyState, ProviderStatus, Status};
 use crate::step::StepState;
@@ -32,6 +32,8 @@ pub struct RecordingView {
     pub status: Status,
     /// Where it stands, in the provider's.
     pub provider_status: ProviderStatus,
+    /// The public key that the provider encrypted it with.
+    pub public_key: Option<PublicKeySid>,
     /// True once the provider's copy was deleted or found deleted.
     pub provider_copy_gone: bool,
     /// The archive copy, once its key is allocated.

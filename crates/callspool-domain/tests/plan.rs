@@ -3,7 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a model that can't be built ends the test")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use callspool_domain::gate;
@@ -11,7 +11,7 @@ use callspool_domain::line::{Event, LineState};
 use callspool_domain::plan::{Next, PENDING_AFTER, Plan, plan};
 use callspool_domain::recording::{CopyState, ProviderStatus, Status};
 use callspool_domain::view::{ArchiveView, CallView, LineView, RecordingView};
-use callspool_domain::{CallSid, JobId, Policy, RecordingSid, StepName, StepState, Timestamp};
+use callspool_domain::{CallSid, JobId, Policy, PublicKeySid, RecordingSid, StepName, StepState, Timestamp};
 use proptest::prelude::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -21,6 +21,7 @@ const DELAY: Duration = Duration::from_secs(24 * 3600);
 enum Fact {
     Announced { recording: usize, word: &'static str },
     Archived { recording: usize, doubtful: bool },
+    Sealed { recording: usize },
     GaveUp { recording: usize, status: Status },
     Accepted { recording: usize },
     Linked,
@@ -42,6 +43,7 @@ fn facts() -> impl Strategy<Value = Fact> {
         (recording.clone(), prop::sample::select(vec!["in-progress", "completed", "absent", "failed", "new-word"]))
             .prop_map(|(recording, word)| Fact::Announced { recording, word }),
         (recording.clone(), any::<bool>()).prop_map(|(recording, doubtful)| Fact::Archived { recording, doubtful }),
+        recording.clone().prop_map(|recording| Fact::Sealed { recording }),
         (recording.clone(), prop::sample::select(vec![Status::Failed, Status::Missing]))
             .prop_map(|(recording, status)| Fact::GaveUp { recording, status }),
         recording.clone().prop_map(|recording| Fact::Accepted { recording }),
@@ -60,13 +62,20 @@ fn facts() -> impl Strategy<Value = Fact> {
 }
 
 fn policies() -> impl Strategy<Value = Policy> {
-    (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(release, release_without_job, find_jobs)| Policy {
-        app_url: "https://calls.example.com".into(),
-        delete_after: release.then_some(DELAY),
-        release_without_job,
-        find_jobs,
-        recording_max: Some(HOUR),
-    })
+    (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(release, release_without_job, find_jobs, opens)| Policy {
+            app_url: "https://calls.example.com".into(),
+            delete_after: release.then_some(DELAY),
+            release_without_job,
+            find_jobs,
+            recording_max: Some(HOUR),
+            recording_keys: opens.then(public_key).into_iter().collect(),
+        },
+    )
+}
+
+fn public_key() -> PublicKeySid {
+    PublicKeySid::parse(&format!("CR{}", "0".repeat(32))).expect("sid")
 }
 
 /// The ledger in miniature: it applies facts and plans as the store does.
@@ -116,6 +125,14 @@ impl Ledger {
                 recording.status = Status::Archived;
                 let (state, doubtful) = (CopyState::Verified, *doubtful);
                 recording.archive = Some(ArchiveView { state, verified_at: Some(now), doubtful, accepted: false });
+            }
+            Fact::Sealed { recording } => {
+                let waits = |r: &&mut RecordingView| r.archive_step == Some(StepState::Waiting);
+                let Some(recording) = self.recording(*recording).filter(waits) else { return };
+                if recording.public_key.is_some() && recording.status == Status::Announced {
+                    recording.archive_step = Some(StepState::Done);
+                    recording.status = Status::Sealed;
+                }
             }
             Fact::GaveUp { recording, status } => {
                 let Some(recording) = self.recording(*recording).filter(|r| r.archive_step == Some(StepState::Waiting))
@@ -183,6 +200,7 @@ impl Ledger {
                 sid: RecordingSid::parse(&format!("RE{}{n}", "0".repeat(31))).expect("sid"),
                 status: Status::Announced,
                 provider_status: ProviderStatus::new("in-progress"),
+                public_key: (n > 0).then(public_key),
                 provider_copy_gone: false,
                 archive: None,
                 lines: Vec::new(),
@@ -335,6 +353,7 @@ fn ledger() -> Ledger {
         release_without_job: false,
         find_jobs: true,
         recording_max: Some(HOUR),
+        recording_keys: BTreeSet::new(),
     };
     Ledger::new(policy)
 }
@@ -432,10 +451,13 @@ proptest! {
         prop_assert_eq!(&end.next, &Next::Settled, "{:?}", ledger);
         for recording in &ledger.call.recordings {
             let archived = recording.status == Status::Archived;
-            prop_assert!(archived || matches!(recording.status, Status::Failed | Status::Missing), "{:?}", recording);
+            let sealed = recording.status == Status::Sealed;
+            prop_assert!(!sealed || ledger.policy.recording_keys.is_empty(), "it could have been opened: {:?}", recording);
+            let ended = archived || sealed || matches!(recording.status, Status::Failed | Status::Missing);
+            prop_assert!(ended, "{:?}", recording);
             prop_assert!(recording.lines.iter().all(|line| line.state == LineState::Confirmed), "{:?}", recording);
             let job = ledger.call.job.as_ref().expect("it is tied");
-            let told = if archived { Event::Recording } else { Event::NoRecording };
+            let told = if archived || sealed { Event::Recording } else { Event::NoRecording };
             prop_assert!(recording.line(job, told).is_some(), "{:?}", recording);
             for line in &recording.lines {
                 let has_left = recording.line(&line.job, Event::Moved).is_some();

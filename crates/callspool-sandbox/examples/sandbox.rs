@@ -8,9 +8,11 @@ use std::error::Error;
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::{AccountSid, CallSid, Clock};
-use callspool_sandbox::twilio::{Audio, Call, NewRecording, PlaceCall, Word};
+use callspool_sandbox::twilio::{Audio, Call, Encryption, NewRecording, PlaceCall, Word};
 use callspool_sandbox::{Airtable, AirtableOptions, S3, S3Options, Twilio, TwilioOptions};
 use serde_json::{Value, json};
 
@@ -87,9 +89,13 @@ impl World {
             let url = place["callback_url"].as_str().unwrap_or_default();
             let mut call = PlaceCall::new(account.clone(), url, audio(place));
             call.statuses = vec![Word::InProgress, Word::Completed];
+            call.recording.encryption = encryption(place);
             let placed = self.twilio.place_call(call).await;
+            let sha256 = self.twilio.media_sha256(&placed.recording_sid, AudioFormat::Wav);
             let answers: Vec<Value> = placed.callbacks.iter().map(|callback| json!(callback.outcome)).collect();
-            return json!({ "call": placed.call_sid, "recording": placed.recording_sid, "answers": answers });
+            return json!({
+                "call": placed.call_sid, "recording": placed.recording_sid, "sha256": sha256, "answers": answers
+            });
         }
         if let Some(recording) = command.get("add_recording") {
             let days = u32::try_from(recording["days_ago"].as_u64().unwrap_or(0)).unwrap_or(0);
@@ -129,6 +135,13 @@ impl World {
         ];
         json!({ "unexpected": unexpected.concat() })
     }
+}
+
+/// With the public key in `public_key` (DER in base64), called `public_key_sid`; without one, none.
+fn encryption(asked: &Value) -> Option<Encryption> {
+    let public_key = STANDARD.decode(asked["public_key"].as_str()?).ok()?;
+    let public_key_sid = asked["public_key_sid"].as_str()?.to_owned();
+    Some(Encryption { public_key_sid, public_key, in_callback: true, flaw: None })
 }
 
 fn audio(asked: &Value) -> Audio {

@@ -12,21 +12,23 @@ statements! {
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
     IS_TAKEN: "copies" = "SELECT 1 FROM copies WHERE object_key = $1";
     NOTE_WRITTEN: "copies" = "UPDATE copies SET state = 'present' \
-        WHERE recording_sid = $1 AND place = 'archive' AND object_key = $2 AND state = 'allocated'";
+        WHERE recording_sid = $1 AND object_key = $2 AND state = 'allocated'";
     REPLACE: "copies" = "UPDATE copies SET object_key = $3 \
-        WHERE recording_sid = $1 AND place = 'archive' AND object_key = $2 AND state = 'allocated'";
+        WHERE recording_sid = $1 AND place = $4 AND object_key = $2 AND state = 'allocated'";
 }
 
 impl Store {
-    /// The recording's archive key: the one allocated before, else the first free one of `candidates`, now allocated.
+    /// The key of a recording's copy in the archive, as audio or sealed: the one allocated before, else the first free one
+    /// of `candidates`, now allocated.
     pub async fn allocate_key(
         &self,
         recording: &RecordingSid,
+        place: Place,
         candidates: Vec<String>,
         now: Timestamp,
     ) -> Result<String> {
-        self.write((recording.clone(), candidates, now), |tx, (recording, candidates, now)| {
-            Box::pin(allocate(tx, recording, candidates, *now))
+        self.write((recording.clone(), place, candidates, now), |tx, (recording, place, candidates, now)| {
+            Box::pin(allocate(tx, (recording, *place), candidates, *now))
         })
         .await
     }
@@ -36,12 +38,14 @@ impl Store {
     pub async fn replace_key(
         &self,
         recording: &RecordingSid,
+        place: Place,
         taken: &str,
         candidates: Vec<String>,
         now: Timestamp,
     ) -> Result<String> {
-        self.write((recording.clone(), taken.to_owned(), candidates, now), |tx, (recording, taken, candidates, now)| {
-            Box::pin(replace(tx, recording, taken, candidates, *now))
+        let args = ((recording.clone(), place), taken.to_owned(), candidates, now);
+        self.write(args, |tx, ((recording, place), taken, candidates, now)| {
+            Box::pin(replace(tx, (recording, *place), taken, candidates, *now))
         })
         .await
     }
@@ -55,13 +59,17 @@ impl Store {
     }
 }
 
-async fn allocate(tx: &Tx<'_>, recording: &RecordingSid, candidates: &[String], now: Timestamp) -> Result<String> {
+/// Whose copy, and which.
+type Copy<'a> = (&'a RecordingSid, Place);
+
+async fn allocate(tx: &Tx<'_>, copy: Copy<'_>, candidates: &[String], now: Timestamp) -> Result<String> {
+    let (recording, place) = copy;
     calls::lock_of(tx, recording).await?;
-    if let Some(key) = present_key(tx, recording).await? {
+    if let Some(key) = present_key(tx, copy).await? {
         return Ok(key);
     }
     for key in candidates {
-        let values = params![recording, Place::Archive, CopyState::Allocated, key, now];
+        let values = params![recording, place, CopyState::Allocated, key, now];
         if tx.execute(&ALLOCATE, values).await? == 1 {
             return Ok(key.clone());
         }
@@ -69,25 +77,20 @@ async fn allocate(tx: &Tx<'_>, recording: &RecordingSid, candidates: &[String], 
     Err(none_free(candidates))
 }
 
-async fn replace(
-    tx: &Tx<'_>,
-    recording: &RecordingSid,
-    taken: &str,
-    candidates: &[String],
-    now: Timestamp,
-) -> Result<String> {
+async fn replace(tx: &Tx<'_>, copy: Copy<'_>, taken: &str, candidates: &[String], now: Timestamp) -> Result<String> {
+    let (recording, place) = copy;
     calls::lock_of(tx, recording).await?;
-    match present_key(tx, recording).await? {
+    match present_key(tx, copy).await? {
         Some(key) if key != taken => return Ok(key),
         Some(_) => {}
-        None => return allocate(tx, recording, candidates, now).await,
+        None => return allocate(tx, copy, candidates, now).await,
     }
     // Candidates come in order of preference; those up to the taken one have been looked at.
     let tried = candidates.iter().position(|key| key == taken).map_or(0, |at| at + 1);
     for key in candidates.iter().skip(tried) {
         // Should somebody take it in between, the unique index lets this body run again.
         if !tx.exists(&IS_TAKEN, params![key]).await?
-            && tx.execute(&REPLACE, params![recording, taken, key]).await? == 1
+            && tx.execute(&REPLACE, params![recording, taken, key, place]).await? == 1
         {
             return Ok(key.clone());
         }
@@ -95,8 +98,8 @@ async fn replace(
     Err(none_free(candidates))
 }
 
-async fn present_key(tx: &Tx<'_>, recording: &RecordingSid) -> Result<Option<String>> {
-    tx.optional(&KEY, params![recording, Place::Archive], |row| row.get(0)).await
+async fn present_key(tx: &Tx<'_>, (recording, place): Copy<'_>) -> Result<Option<String>> {
+    tx.optional(&KEY, params![recording, place], |row| row.get(0)).await
 }
 
 fn none_free(candidates: &[String]) -> Error {

@@ -35,6 +35,7 @@ pub mod kind {
     pub const CALL_TIED: &str = "call_tied";
     pub const JOB_FOUND: &str = "job_found";
     pub const ARCHIVE_VERIFIED: &str = "archive_verified";
+    pub const RECORDING_SEALED: &str = "recording_sealed";
     pub const ACCEPTED: &str = "accepted";
     pub const LINE_OWED: &str = "line_owed";
     pub const LINE_CONFIRMED: &str = "line_confirmed";

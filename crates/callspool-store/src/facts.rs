@@ -1,20 +1,23 @@
 //! What the provider has said about a recording so far, and how another word of it is taken.
 
-use callspool_domain::recording::{Announcement, ProviderStatus, Status, Track};
+use callspool_domain::recording::{Announcement, EncryptionDetails, ProviderStatus, Status, Track};
 use callspool_domain::{AccountSid, CallSid, RecordingSid, Timestamp};
 
+use serde_json::json;
+
 use crate::Result;
-use crate::db::{Tx, params, statements};
+use crate::db::{Json, Tx, params, statements};
 
 statements! {
     KNOWN: "recordings" = "SELECT recording_sid, account_sid, call_sid, status, reason, provider_status, provider_source, \
-        track, duration_seconds, channels, error_code, encrypted, started_at, announced_at \
+        track, duration_seconds, channels, error_code, encrypted, started_at, announced_at, encryption \
         FROM recordings WHERE recording_sid = $1";
     INSERT: "recordings" = "INSERT INTO recordings (recording_sid, account_sid, call_sid, status, reason, provider_status, \
-        provider_source, track, duration_seconds, channels, error_code, encrypted, started_at, announced_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (recording_sid) DO NOTHING";
+        provider_source, track, duration_seconds, channels, error_code, encrypted, started_at, announced_at, \
+        encryption) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (recording_sid) DO NOTHING";
     UPDATE: "recordings" = "UPDATE recordings SET status = $2, reason = $3, provider_status = $4, provider_source = $5, \
-        duration_seconds = $6, channels = $7, error_code = $8, encrypted = $9, started_at = $10 \
+        duration_seconds = $6, channels = $7, error_code = $8, encrypted = $9, started_at = $10, \
+        encryption = $11 \
         WHERE recording_sid = $1";
 }
 
@@ -32,6 +35,7 @@ pub(crate) struct Facts {
     pub(crate) channels: Option<u16>,
     pub(crate) error_code: Option<i64>,
     pub(crate) encrypted: bool,
+    pub(crate) encryption: Option<EncryptionDetails>,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) announced_at: Timestamp,
 }
@@ -52,6 +56,7 @@ impl Facts {
             channels: said.channels,
             error_code: said.error_code,
             encrypted: said.encrypted,
+            encryption: said.encryption.clone(),
             started_at: said.started_at,
             announced_at: now,
         }
@@ -67,6 +72,7 @@ impl Facts {
             channels: prefer(further, said.channels, self.channels),
             error_code: prefer(further, said.error_code, self.error_code),
             encrypted: self.encrypted || said.encrypted,
+            encryption: self.encryption.or_else(|| said.encryption.clone()),
             started_at: self.started_at.or(said.started_at),
             ..self
         };
@@ -117,9 +123,15 @@ pub(crate) async fn known(tx: &Tx<'_>, recording: &RecordingSid) -> Result<Optio
             encrypted: row.get(11)?,
             started_at: row.get(12)?,
             announced_at: row.get(13)?,
+            encryption: row.get::<Option<Json<EncryptionDetails>>>(14)?.map(|Json(details)| details),
         })
     })
     .await
+}
+
+/// As they stand in the ledger.
+pub(crate) fn stored_encryption(details: &EncryptionDetails) -> String {
+    json!(details).to_string()
 }
 
 /// False where somebody else was quicker.
@@ -139,6 +151,7 @@ pub(crate) async fn insert(tx: &Tx<'_>, recording: &RecordingSid, facts: &Facts)
         facts.encrypted,
         facts.started_at,
         facts.announced_at,
+        facts.encryption.as_ref().map(stored_encryption),
     ];
     Ok(tx.execute(&INSERT, values).await? == 1)
 }
@@ -156,6 +169,7 @@ pub(crate) async fn update(tx: &Tx<'_>, recording: &RecordingSid, facts: &Facts)
         facts.error_code,
         facts.encrypted,
         facts.started_at,
+        facts.encryption.as_ref().map(stored_encryption),
     ];
     tx.execute(&UPDATE, values).await.map(drop)
 }
@@ -179,6 +193,7 @@ mod tests {
             started_at: None,
             error_code: None,
             encrypted: false,
+            encryption: None,
         }
     }
 

@@ -18,6 +18,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, text: include_str!("schema/0002_call_events.sql") },
     Migration { version: 3, text: include_str!("schema/0003_line_targets.sql") },
     Migration { version: 4, text: include_str!("schema/0004_starts.sql") },
+    Migration { version: 5, text: include_str!("schema/0005_encryption.sql") },
 ];
 
 const LOCK: Statement = Statement::new("schema_migrations", "SELECT pg_advisory_xact_lock(7106820341)::text");

@@ -2,12 +2,12 @@
 //! is there when the transaction commits.
 
 use callspool_domain::plan::{Ensure, Next, plan};
-use callspool_domain::recording::{CopyState, StartedBy, Track};
+use callspool_domain::recording::{CopyState, EncryptionDetails, StartedBy, Track};
 use callspool_domain::view::{ArchiveView, CallView, LineView, RecordingView};
 use callspool_domain::{CallSid, Policy, RecordingSid, Source, StepName, Subject, Timestamp};
 use serde_json::json;
 
-use crate::db::{Row, Tx, params, statements};
+use crate::db::{Json, Row, Tx, params, statements};
 use crate::events::{self, NewEvent, kind};
 use crate::steps::step_id;
 use crate::{Result, lines};
@@ -19,7 +19,7 @@ statements! {
     RECORDINGS: "recordings" = "SELECT r.recording_sid, r.status, r.provider_status, p.gone_at, \
         a.state, a.verified_at, a.findings, a.accepted_at, sa.state, sa.created_at, sa.failures, sr.state, \
         EXISTS (SELECT 1 FROM lines l WHERE l.recording_sid = r.recording_sid), \
-        r.started_by, r.stopped_at, COALESCE(r.started_at, r.announced_at), ss.state FROM recordings r \
+        r.started_by, r.stopped_at, COALESCE(r.started_at, r.announced_at), ss.state, r.encryption FROM recordings r \
         LEFT JOIN copies p ON p.recording_sid = r.recording_sid AND p.place = 'provider' \
         LEFT JOIN copies a ON a.recording_sid = r.recording_sid AND a.place = 'archive' \
         LEFT JOIN steps sa ON sa.step_id = 'archive/' || r.recording_sid \
@@ -137,6 +137,7 @@ fn read_recording(row: &Row<'_>) -> Result<RecordingView> {
         release_step: row.get(11)?,
         ours_since: is_ours.then_some(since),
         stop_step: row.get(16)?,
+        public_key: row.get::<Option<Json<EncryptionDetails>>>(17)?.map(|Json(details)| details.public_key_sid),
     })
 }
 

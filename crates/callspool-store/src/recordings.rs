@@ -2,14 +2,14 @@
 
 use callspool_domain::audio::{AudioFacts, AudioFormat, Finding};
 use callspool_domain::line::LineState;
-use callspool_domain::recording::{CopyState, ProviderStatus, Status, Track};
+use callspool_domain::recording::{CopyState, EncryptionDetails, ProviderStatus, Status, Track};
 use callspool_domain::view::{CallView, RecordingView};
 use callspool_domain::{AccountSid, CallSid, JobId, RecordingSid, Source, Timestamp};
 
 use crate::db::value::Column;
 use crate::db::{FromColumn, Json, Row, Tx, params, statements};
 use crate::steps::finish::VerifiedBy;
-use crate::{Result, Store, planning};
+use crate::{Result, Store, facts, planning};
 
 /// Everything about recordings; a `WHERE` and an order follow. Left joins throughout, so that SQLite walks through the
 /// recordings in the order of the index it is asked for.
@@ -18,16 +18,19 @@ macro_rules! recording_columns {
         "SELECT r.recording_sid, r.account_sid, r.call_sid, c.job_id, c.source, r.status, r.reason, r.provider_status, \
          r.provider_source, r.track, r.duration_seconds, r.channels, r.error_code, r.encrypted, r.started_at, \
          r.announced_at, a.state, a.object_key, a.bytes, a.sha256, a.crc64, a.audio, a.findings, a.verified_at, \
-         a.verified_by, a.accepted_at, p.gone_at, p.bad_sha256, p.bad_since, l.state, c.format \
+         a.verified_by, a.accepted_at, p.gone_at, p.bad_sha256, p.bad_since, l.state, c.format, r.encryption, \
+         s.state, s.object_key, s.bytes, s.sha256, s.verified_at \
          FROM recordings r LEFT JOIN calls c ON c.call_sid = r.call_sid \
          LEFT JOIN copies a ON a.recording_sid = r.recording_sid AND a.place = 'archive' \
          LEFT JOIN copies p ON p.recording_sid = r.recording_sid AND p.place = 'provider' \
+         LEFT JOIN copies s ON s.recording_sid = r.recording_sid AND s.place = 'sealed' \
          LEFT JOIN lines l ON l.job_id = c.job_id AND l.recording_sid = r.recording_sid AND l.event = 'Recording'"
     };
 }
 pub(crate) use recording_columns;
 
 statements! {
+    NOTE_ENCRYPTION: "recordings" = "UPDATE recordings SET encrypted = $2, encryption = $3 WHERE recording_sid = $1";
     GET: "recordings" = concat!(recording_columns!(), " WHERE r.recording_sid = $1");
 }
 
@@ -62,12 +65,16 @@ pub struct RecordingRow {
     pub error_code: Option<i64>,
     /// Encrypted with a key of the customer's.
     pub encrypted: bool,
+    /// What it takes to open it, besides the private key.
+    pub encryption: Option<EncryptionDetails>,
     /// When it started, as the provider said.
     pub started_at: Option<Timestamp>,
     /// When callspool learnt of it.
     pub announced_at: Timestamp,
     /// The archive copy, once its key is allocated.
     pub archive: Option<ArchiveRow>,
+    /// The archive's copy of what the provider encrypted, once its key is allocated. It stays when it has been opened.
+    pub sealed: Option<SealedRow>,
     /// When the provider's copy was deleted or found deleted.
     pub provider_gone_at: Option<Timestamp>,
     /// SHA-256 of the provider's bytes, hexadecimal, while they are bad.
@@ -105,6 +112,21 @@ pub struct ArchiveRow {
     pub accepted_at: Option<Timestamp>,
 }
 
+/// The sealed copy as it is stored: ciphertext, of which nothing was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SealedRow {
+    /// How far it is.
+    pub state: CopyState,
+    /// Its key.
+    pub object_key: String,
+    /// Its length.
+    pub bytes: Option<u64>,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: Option<String>,
+    /// When it was read back and found whole.
+    pub verified_at: Option<Timestamp>,
+}
+
 /// What the gate looks at before a deletion is sent.
 #[derive(Debug, Clone)]
 pub struct ReleaseView {
@@ -120,6 +142,17 @@ impl Store {
     /// Everything about one recording.
     pub async fn recording(&self, recording: &RecordingSid) -> Result<Option<RecordingRow>> {
         self.read(recording.clone(), |tx, recording| Box::pin(get(tx, recording))).await
+    }
+
+    /// The provider says, other than it did before, that it encrypted the recording.
+    pub async fn note_encryption(&self, recording: &RecordingSid, details: &EncryptionDetails) -> Result<()> {
+        self.write((recording.clone(), details.clone()), |tx, (recording, details)| {
+            Box::pin(async move {
+                let values = params![recording, true, facts::stored_encryption(details)];
+                tx.execute(&NOTE_ENCRYPTION, values).await.map(drop)
+            })
+        })
+        .await
     }
 
     /// What the gate looks at; `None` where the recording is not known or has no archive copy.
@@ -163,6 +196,8 @@ pub(crate) fn read_recording(row: &Row<'_>) -> Result<RecordingRow> {
         bad_since: row.get(28)?,
         line: row.get(29)?,
         format: row.get(30)?,
+        encryption: row.get::<Option<Json<EncryptionDetails>>>(31)?.map(|Json(details)| details),
+        sealed: row.get::<Option<CopyState>>(32)?.map(|state| read_sealed(row, state)).transpose()?,
     })
 }
 
@@ -178,6 +213,16 @@ fn read_archive(row: &Row<'_>, state: CopyState) -> Result<ArchiveRow> {
         verified_at: row.get(23)?,
         verified_by: row.get(24)?,
         accepted_at: row.get(25)?,
+    })
+}
+
+fn read_sealed(row: &Row<'_>, state: CopyState) -> Result<SealedRow> {
+    Ok(SealedRow {
+        state,
+        object_key: row.get(33)?,
+        bytes: row.get(34)?,
+        sha256: row.get(35)?,
+        verified_at: row.get(36)?,
     })
 }
 

@@ -70,12 +70,16 @@ pub(crate) fn verified_copy(row: &RecordingRow) -> Option<&ArchiveRow> {
     row.archive.as_ref().filter(|archive| row.status == Status::Archived && archive.state == CopyState::Verified)
 }
 
-/// True where the provider has audio that it would give us.
+/// True where the provider has audio that it would give us and anybody could play.
 pub(crate) fn is_at_provider(app: &App, row: &RecordingRow) -> bool {
+    !row.encrypted && is_kept_by_provider(app, row)
+}
+
+/// True where the provider has a copy, be it encrypted, that it would give us.
+pub(crate) fn is_kept_by_provider(app: &App, row: &RecordingRow) -> bool {
     let settled = matches!(row.status, Status::Absent | Status::Missing);
     row.provider_status.is_completed()
         && row.provider_gone_at.is_none()
-        && !row.encrypted
         && !settled
         && app.account(&row.account).is_some()
 }
@@ -123,6 +127,8 @@ pub(crate) async fn for_record(app: &App, recording: &RecordingSid) -> Result<St
     let row = app.store.recording(recording).await;
     let row = row.map_err(|error| StepFailure::new(Code::StoreUnavailable, error.to_string()))?;
     let url = match row.as_ref().map(|row| (row, verified_copy(row))) {
+        // The provider's address would play noise; the permanent link says what it is, and plays once it is opened.
+        Some((row, None)) if row.status == Status::Sealed => None,
         Some((row, None)) => app.account(&row.account).and_then(|account| account.client.address_of(recording)),
         Some((row, Some(_))) if style == LinkStyle::Signed => {
             Some(signed(app, row, app.config.recording.link_ttl).await?.0)

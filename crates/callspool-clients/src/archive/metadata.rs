@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use callspool_domain::audio::{AudioFacts, AudioFormat};
+use callspool_domain::audio::AudioFacts;
+use callspool_domain::recording::Contents;
 use callspool_domain::{AccountSid, CallSid, JobId, RecordingSid, Source};
 
 use super::Fingerprint;
@@ -25,8 +26,8 @@ pub struct ObjectFacts {
     pub source: Source,
     /// The job, where it is known by now.
     pub job: Option<JobId>,
-    /// The container asked for.
-    pub format: AudioFormat,
+    /// What it holds.
+    pub contents: Contents,
 }
 
 impl ObjectFacts {
@@ -42,18 +43,25 @@ impl ObjectFacts {
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
             metadata.push(("job-id", encode(job.as_str(), plain)));
         }
+        // With these and the private key the object can be opened by whoever has nothing else.
+        if let Contents::Sealed(details) = &self.contents {
+            metadata.push(("encryption-public-key-sid", details.public_key_sid.to_string()));
+            metadata.push(("encryption-cek", details.encrypted_cek.as_str().to_owned()));
+            metadata.push(("encryption-iv", details.iv.as_str().to_owned()));
+        }
         metadata
     }
 }
 
-/// The metadata known only after the last byte.
-pub(super) fn of_the_whole(written: &Fingerprint, audio: &AudioFacts) -> Vec<(&'static str, String)> {
-    let milliseconds = audio.duration_ms;
-    vec![
-        ("sha256", written.sha256.clone()),
-        ("duration-seconds", format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)),
-        ("channels", audio.channels.len().to_string()),
-    ]
+/// The metadata known only after the last byte; what is sealed has no audio that anybody could have measured.
+pub(super) fn of_the_whole(written: &Fingerprint, audio: Option<&AudioFacts>) -> Vec<(&'static str, String)> {
+    let mut metadata = vec![("sha256", written.sha256.clone())];
+    if let Some(audio) = audio {
+        let milliseconds = audio.duration_ms;
+        metadata.push(("duration-seconds", format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)));
+        metadata.push(("channels", audio.channels.len().to_string()));
+    }
+    metadata
 }
 
 /// Percent-encodes what is not plain, and stops before the character that would make it too long.
@@ -79,6 +87,8 @@ fn encode(text: &str, plain: impl Fn(char) -> bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use callspool_domain::audio::AudioFormat;
+
     use super::*;
 
     fn job_id(job: &str) -> String {
@@ -89,7 +99,7 @@ mod tests {
             account: AccountSid::parse(&format!("AC{hex}")).expect("sid"),
             source: Source::clean("Empfang Köln"),
             job: Some(JobId::parse(job).expect("job")),
-            format: AudioFormat::Wav,
+            contents: Contents::Audio(AudioFormat::Wav),
         };
         let metadata = facts.metadata();
         assert!(metadata.contains(&("source", "Empfang K%C3%B6ln".to_owned())));

@@ -95,11 +95,16 @@ impl Ready {
         &self.fingerprint
     }
 
-    /// Makes it visible. The caller has accepted the audio and made sure that its lease stands.
-    pub async fn publish(self, audio: &AudioFacts, held: Held) -> Result<PutOutcome, StepFailure> {
+    /// Makes it visible. The caller has accepted the audio, or the ciphertext that has none, and made sure that its lease
+    /// stands.
+    pub async fn publish<'a>(
+        self,
+        audio: impl Into<Option<&'a AudioFacts>>,
+        held: Held,
+    ) -> Result<PutOutcome, StepFailure> {
         match self.place {
             Place::Local(file) => file.publish(self.fingerprint, held).await,
-            Place::S3(parts) => parts.publish(&self.fingerprint, audio, held).await,
+            Place::S3(parts) => parts.publish(&self.fingerprint, audio.into(), held).await,
         }
     }
 

@@ -10,15 +10,15 @@ use futures::stream;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE};
 use reqwest::{Method, StatusCode};
 
-use super::Twilio;
-use crate::http::{Breakage, Broken, ByteStream, Response};
+use super::{ERROR_BYTES, Twilio, refusal, wire};
+use crate::http::{Breakage, Broken, ByteStream, Response, read_capped};
 
 /// `RECORDING_CHANNELS`: which form to fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channels {
     /// As many as were recorded.
     AsRecorded,
-    /// Both sides apart; a mono recording comes mono.
+    /// Both sides apart, where there are two: a mono recording comes mono.
     Dual,
     /// Both sides mixed.
     Mono,
@@ -39,6 +39,8 @@ pub struct Media {
     pub content_length: Option<u64>,
     /// What it calls them.
     pub content_type: Option<String>,
+    /// The form they come in: the one asked for, or the nearest to be had.
+    pub form: MediaForm,
     /// The bytes. It ends with a failure where the connection breaks, stalls, or ends before `content_length`.
     pub body: ByteStream,
 }
@@ -62,13 +64,13 @@ pub enum RangedMedia {
 }
 
 impl Twilio {
-    /// The audio of a recording. 404 is [`Code::MediaNotReady`]; what the provider says about the recording tells whether
+    /// The audio of a recording, in this form or the nearest to be had. 404 is [`Code::MediaNotReady`]; what the provider says about the recording tells whether
     /// it will ever be.
     pub async fn media(&self, recording: &RecordingSid, form: MediaForm) -> Result<Media, StepFailure> {
         let what = format!("fetching the media of {recording}");
-        let response = self.media_response(recording, form, None, &what).await?;
+        let (response, form) = self.media_response(recording, form, None, &what).await?;
         match response.status() {
-            StatusCode::OK => Ok(self.stream(response, what)),
+            StatusCode::OK => Ok(self.stream(response, form, what)),
             _ => Err(self.media_refusal(response, &what).await),
         }
     }
@@ -81,31 +83,48 @@ impl Twilio {
         range: Option<&HeaderValue>,
     ) -> Result<RangedMedia, StepFailure> {
         let what = format!("playing the media of {recording}");
-        let response = self.media_response(recording, form, range, &what).await?;
+        let (response, form) = self.media_response(recording, form, range, &what).await?;
         let content_range = response.headers().get(CONTENT_RANGE).cloned();
         match (response.status(), content_range) {
-            (StatusCode::OK, _) => Ok(RangedMedia::Whole(self.stream(response, what))),
+            (StatusCode::OK, _) => Ok(RangedMedia::Whole(self.stream(response, form, what))),
             (StatusCode::PARTIAL_CONTENT, Some(content_range)) => {
-                Ok(RangedMedia::Part { media: self.stream(response, what), content_range })
+                Ok(RangedMedia::Part { media: self.stream(response, form, what), content_range })
             }
             (StatusCode::RANGE_NOT_SATISFIABLE, content_range) => Ok(RangedMedia::Unsatisfiable { content_range }),
             _ => Err(self.media_refusal(response, &what).await),
         }
     }
 
-    /// Asks for the form; a recording that has no two channels (400, error 16113) is asked for with one.
+    /// Asks for the form; where it is refused for this recording, for the next best, as Twilio advises
+    /// (<https://www.twilio.com/docs/voice/api/recording#fetch-a-recordings-media-file>): WAV where there is no MP3 because
+    /// the account encrypts, one channel where there are no two, and what was recorded where nothing can be mixed.
     async fn media_response(
         &self,
         recording: &RecordingSid,
         form: MediaForm,
         range: Option<&HeaderValue>,
         what: &str,
-    ) -> Result<Response, StepFailure> {
-        let response = self.ask(recording, form, range, what).await?;
-        if response.status() == StatusCode::BAD_REQUEST && form.channels == Channels::Dual {
-            return self.ask(recording, MediaForm { channels: Channels::Mono, ..form }, range, what).await;
+    ) -> Result<(Response, MediaForm), StepFailure> {
+        let mut form = form;
+        loop {
+            let response = self.ask(recording, form, range, what).await?;
+            if response.status() != StatusCode::BAD_REQUEST {
+                return Ok((response, form));
+            }
+            let headers = response.headers().clone();
+            let body = read_capped(response, ERROR_BYTES).await.unwrap_or_default();
+            let has_no_mp3 = wire::error_code(&body) == Some(wire::MP3_OF_ENCRYPTED);
+            form = match form {
+                MediaForm { format: AudioFormat::Mp3, .. } if has_no_mp3 => {
+                    MediaForm { format: AudioFormat::Wav, ..form }
+                }
+                MediaForm { channels: Channels::Dual, .. } => MediaForm { channels: Channels::Mono, ..form },
+                MediaForm { channels: Channels::Mono, .. } => MediaForm { channels: Channels::AsRecorded, ..form },
+                MediaForm { channels: Channels::AsRecorded, .. } => {
+                    return Err(refusal(StatusCode::BAD_REQUEST, &headers, &body, what));
+                }
+            };
         }
-        Ok(response)
     }
 
     async fn ask(
@@ -137,7 +156,7 @@ impl Twilio {
         if missing { StepFailure { code: Code::MediaNotReady, ..failure } } else { failure }
     }
 
-    fn stream(&self, response: Response, what: String) -> Media {
+    fn stream(&self, response: Response, form: MediaForm, what: String) -> Media {
         let content_length = response.content_length();
         let content_type = response.headers().get(CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -146,7 +165,7 @@ impl Twilio {
             let chunk = flow.next().await?;
             Ok(chunk.map(|chunk| (chunk, flow)))
         });
-        Media { content_length, content_type, body: body.boxed() }
+        Media { content_length, content_type, form, body: body.boxed() }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Numbers come as numbers or as texts, and an unknown duration as null, `"-1"` or nothing, depending on the endpoint.
 
 use callspool_domain::id::ConferenceSid;
-use callspool_domain::recording::{Announcement, ProviderStatus, Track};
+use callspool_domain::recording::{Announcement, EncryptionDetails, ProviderStatus, Track};
 use callspool_domain::{AccountSid, CallSid, RecordingSid, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -102,6 +102,7 @@ impl Resource {
             started_at: self.start_time.as_deref().and_then(Timestamp::from_rfc2822),
             error_code: whole(&self.error_code).filter(|code| *code != 0),
             encrypted: self.encryption_details.is_object(),
+            encryption: EncryptionDetails::deserialize(&self.encryption_details).ok(),
         };
         let created_at = self.date_created.as_deref().and_then(Timestamp::from_rfc2822);
         RecordingResource { announcement, created_at, deleted }

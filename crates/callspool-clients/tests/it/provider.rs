@@ -7,7 +7,7 @@ use callspool_clients::{Http, Twilio, TwilioAccount};
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::recording::Track;
 use callspool_domain::{Clock, Code, RecordingSid, Secret, StepFailure};
-use callspool_sandbox::twilio::{Audio, NewRecording, Route, TwilioOptions};
+use callspool_sandbox::twilio::{Audio, KeyPair, NewRecording, Route, TwilioOptions};
 use callspool_sandbox::{BodyKind, Fault};
 use futures::TryStreamExt as _;
 use reqwest::StatusCode;
@@ -88,7 +88,27 @@ async fn a_mono_recording_asked_for_with_two_channels_comes_with_one() {
     let form = MediaForm { format: AudioFormat::Wav, channels: Channels::Dual };
     let media = client(&http(), provider.base_url()).media(&sid, form).await.expect("media");
     assert_eq!(media.content_length, provider.media_length(&sid, AudioFormat::Wav));
+    assert_eq!(media.form, MediaForm { channels: Channels::Mono, ..form });
     assert_eq!(provider.media_requests(&sid), 2);
+}
+
+#[tokio::test]
+async fn an_encrypted_recording_comes_as_it_is_whatever_form_is_asked_for() {
+    let (provider, _) = provider().await;
+    let pair = KeyPair::generate("CR00000000000000000000000000000001").expect("a key pair");
+    let spec = NewRecording::new(account(), Audio::seconds(1));
+    let sid = provider.add_recording(NewRecording { encryption: pair.encryption().ok(), ..spec });
+    let twilio = client(&http(), provider.base_url());
+    for format in [AudioFormat::Wav, AudioFormat::Mp3] {
+        for channels in [Channels::Dual, Channels::Mono, Channels::AsRecorded] {
+            let media = twilio.media(&sid, MediaForm { format, channels }).await.expect("media");
+            assert_eq!(media.form, AS_RECORDED);
+            let wav = provider.media_length(&sid, AudioFormat::Wav).expect("known");
+            assert_eq!(media.content_length, Some(wav + 16));
+        }
+    }
+    let said = twilio.recording(&sid).await.expect("an answer").expect("known").announcement;
+    assert_eq!(said.encryption.expect("details").public_key_sid.as_str(), pair.sid);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use callspool_clients::archive::{Fingerprint, Fingerprinter, ObjectFacts};
 use callspool_clients::{Http, HttpOptions};
 use callspool_domain::audio::{AudioFacts, AudioFormat, ChannelFacts};
+use callspool_domain::recording::Contents;
 use callspool_domain::{AccountSid, CallSid, JobId, RecordingSid, Source};
 
 pub(crate) const HEX: &str = "0123456789abcdef0123456789abcdef";
@@ -39,7 +40,7 @@ pub(crate) fn facts() -> ObjectFacts {
         account: account(),
         source: Source::default(),
         job: Some(JobId::parse("JOB456").expect("job")),
-        format: AudioFormat::Wav,
+        contents: Contents::Audio(AudioFormat::Wav),
     }
 }
 

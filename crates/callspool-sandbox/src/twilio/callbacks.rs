@@ -219,6 +219,11 @@ pub(super) fn announcement(world: &World, recording: &Recording, word: &Word, ur
         params.push(("RecordingUrl", resource));
         params.push(("RecordingDuration", recording.said_seconds().to_string()));
     }
+    let encryption = recording.encryption_details.as_ref();
+    let is_said = spec.encryption.as_ref().is_some_and(|encryption| encryption.in_callback);
+    if let Some(details) = encryption.filter(|_| is_said) {
+        params.push(("EncryptionDetails", details.to_string()));
+    }
     let params = params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     SendCallback { url: url.to_owned(), params, signed: Signed::By(spec.account.clone()) }
 }

@@ -5,6 +5,7 @@
 
 mod audio;
 mod callbacks;
+mod encryption;
 mod inspect;
 mod live;
 mod media;
@@ -24,6 +25,7 @@ use http::request::Parts;
 
 pub use audio::{Audio, Flaw, Length, Sound};
 pub use callbacks::{CallbackAnswer, PlaceCall, PlacedCall, SendCallback, Signed, Word};
+pub use encryption::{CipherFlaw, Encryption, KeyPair};
 pub use signature::sign;
 pub use state::{Call, NewRecording, Recording};
 

@@ -300,7 +300,7 @@ impl World {
             "track": recording.spec.track,
             "error_code": recording.error_code,
             "uri": format!("{path}.json"),
-            "encryption_details": null,
+            "encryption_details": recording.encryption_details,
             "subresource_uris": {
                 "add_on_results": format!("{path}/AddOnResults.json"),
                 "transcriptions": format!("{path}/Transcriptions.json"),

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use callspool_domain::id::ConferenceSid;
 use callspool_domain::{AccountSid, CallSid, Clock, RecordingSid, Timestamp};
+use serde_json::Value;
 
 use super::live::Announce;
-use super::{Account, Audio, Length, TwilioOptions, Word};
+use super::{Account, Audio, Encryption, Length, TwilioOptions, Word};
 use crate::dice::nth;
 
 /// How long a deleted recording's metadata stays (<https://www.twilio.com/docs/voice/api/recording>).
@@ -39,6 +40,10 @@ pub struct NewRecording {
     pub said_seconds: Option<u64>,
     /// The number of channels the provider says, where it is not the audio's.
     pub said_channels: Option<u16>,
+    /// How it is encrypted.
+    pub encryption: Option<Encryption>,
+    /// Its account encrypts by now, and so serves no MP3, not even of what is not encrypted.
+    pub has_no_mp3: bool,
 }
 
 impl NewRecording {
@@ -55,6 +60,8 @@ impl NewRecording {
             created: None,
             said_seconds: None,
             said_channels: None,
+            encryption: None,
+            has_no_mp3: false,
         }
     }
 
@@ -81,6 +88,8 @@ pub struct Recording {
     pub deleted: Option<Timestamp>,
     /// Where it is announced, where REST started it.
     pub(super) announce: Option<Announce>,
+    /// What it takes to open it, besides the private key.
+    pub encryption_details: Option<Value>,
 }
 
 impl Recording {
@@ -190,6 +199,7 @@ impl World {
     pub(super) fn add_recording(&self, spec: NewRecording) -> Recording {
         let sid = RecordingSid::parse(&format!("RE{}", self.draw())).expect("a sid");
         let created = spec.created.unwrap_or_else(|| self.clock.now());
+        let encryption_details = spec.encryption.as_ref().and_then(|encryption| encryption.details(&sid));
         let recording = Recording {
             sid,
             status: spec.status.clone(),
@@ -197,6 +207,7 @@ impl World {
             created,
             deleted: None,
             announce: None,
+            encryption_details,
             spec,
         };
         let mut ledger = self.ledger();

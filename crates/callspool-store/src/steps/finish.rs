@@ -26,6 +26,8 @@ statements! {
     VERIFY: "copies" = "UPDATE copies SET state = 'verified', bytes = $3, sha256 = $4, crc64 = $5, audio = $6, \
         findings = $7, verified_at = $8, verified_by = $9 \
         WHERE recording_sid = $1 AND place = 'archive' AND object_key = $2";
+    SEAL: "copies" = "UPDATE copies SET state = 'verified', bytes = $3, sha256 = $4, crc64 = $5, verified_at = $6, \
+        verified_by = $7 WHERE recording_sid = $1 AND place = 'sealed' AND object_key = $2";
     FORGET_BAD: "copies" = "UPDATE copies SET bad_sha256 = NULL, bad_since = NULL \
         WHERE recording_sid = $1 AND place = 'provider' AND bad_sha256 IS NOT NULL";
     PROVIDER_GONE: "copies" = "INSERT INTO copies (recording_sid, place, state, gone_at, created_at) \
@@ -78,6 +80,27 @@ pub struct Archived {
     pub findings: Vec<Finding>,
     /// How it was read back.
     pub verified_by: VerifiedBy,
+    /// What it comes as instead of what the settings ask for: `wav`, `mono`, `as-recorded`.
+    pub instead: Vec<&'static str>,
+}
+
+/// The archive's copy of what the provider encrypted, read back and found whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sealed {
+    /// The recording.
+    pub recording: RecordingSid,
+    /// The allocated key the bytes are at.
+    pub object_key: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+    /// CRC-64/NVME.
+    pub crc64: u64,
+    /// How it was read back.
+    pub verified_by: VerifiedBy,
+    /// Why nobody opened it.
+    pub because: String,
 }
 
 /// What the provider said to the deletion.
@@ -120,6 +143,12 @@ impl Store {
         let args = (lease.clone(), archived, self.shared_policy(), now);
         self.write(args, |tx, (lease, archived, policy, now)| Box::pin(archive(tx, lease, archived, policy, *now)))
             .await
+    }
+
+    /// The archive has what the provider encrypted, and nobody here could open it.
+    pub async fn finish_sealed(&self, lease: &Lease, sealed: Sealed, now: Timestamp) -> Result<bool> {
+        let args = (lease.clone(), sealed, self.shared_policy(), now);
+        self.write(args, |tx, (lease, sealed, policy, now)| Box::pin(seal(tx, lease, sealed, policy, *now))).await
     }
 
     /// There will be no archive copy: the recording is absent, failed or missing.
@@ -204,7 +233,7 @@ async fn archive(tx: &Tx<'_>, lease: &Lease, archived: &Archived, policy: &Polic
         tx.execute(&FORGET_BAD, params![sid]).await?;
         set_status(tx, sid, before, Status::Archived, None).await?;
         counters::archived(tx, sid, archived.bytes, archived.audio.duration_ms).await?;
-        let data = json!({
+        let mut data = json!({
             "archive_key": archived.object_key,
             "bytes": archived.bytes,
             "sha256": archived.sha256,
@@ -212,7 +241,46 @@ async fn archive(tx: &Tx<'_>, lease: &Lease, archived: &Archived, policy: &Polic
             "findings": archived.findings,
             "verified_by": archived.verified_by.as_str(),
         });
+        if !archived.instead.is_empty() {
+            data["instead"] = json!(archived.instead);
+        }
         tell(tx, sid, &call, kind::ARCHIVE_VERIFIED, data, now).await?;
+    }
+    replan(tx, policy, &call, now).await?;
+    Ok(true)
+}
+
+async fn seal(tx: &Tx<'_>, lease: &Lease, sealed: &Sealed, policy: &Policy, now: Timestamp) -> Result<bool> {
+    let sid = &sealed.recording;
+    let Some(call) = calls::lock_of(tx, sid).await? else { return Ok(false) };
+    let fence = close(tx, lease, StepState::Done, "sealed").await?;
+    if fence != Fence::Held {
+        return Ok(fence.is_kept());
+    }
+    services::succeeded(tx, &[Service::Provider, Service::Archive], now).await?;
+    if status(tx, sid).await? == Status::Announced {
+        let values = params![
+            sid,
+            &sealed.object_key,
+            sealed.bytes,
+            &sealed.sha256,
+            Crc64(sealed.crc64).text(),
+            now,
+            sealed.verified_by,
+        ];
+        if tx.execute(&SEAL, values).await? != 1 {
+            return Err(Error::Defect(format!("{} is not the sealed key of {sid}", sealed.object_key)));
+        }
+        tx.execute(&FORGET_BAD, params![sid]).await?;
+        set_status(tx, sid, Status::Announced, Status::Sealed, Some(&sealed.because)).await?;
+        let data = json!({
+            "archive_key": sealed.object_key,
+            "bytes": sealed.bytes,
+            "sha256": sealed.sha256,
+            "because": sealed.because,
+            "verified_by": sealed.verified_by.as_str(),
+        });
+        tell(tx, sid, &call, kind::RECORDING_SEALED, data, now).await?;
     }
     replan(tx, policy, &call, now).await?;
     Ok(true)
@@ -232,8 +300,9 @@ async fn settle(
         return Ok(fence.is_kept());
     }
     services::succeeded(tx, &[Service::Provider], now).await?;
-    if status(tx, sid).await? == Status::Announced {
-        set_status(tx, sid, Status::Announced, settled, Some(reason)).await?;
+    let before = status(tx, sid).await?;
+    if matches!(before, Status::Announced | Status::Sealed) {
+        set_status(tx, sid, before, settled, Some(reason)).await?;
         if settled == Status::Missing {
             tx.execute(&PROVIDER_GONE, params![sid, now]).await?;
         }

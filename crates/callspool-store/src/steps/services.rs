@@ -75,6 +75,7 @@ pub(crate) fn answered(code: Code) -> &'static [Service] {
         | Code::MediaTruncated
         | Code::MediaOverlong
         | Code::MediaMalformed
+        | Code::MediaDamaged
         | Code::MediaEncrypted => &[Service::Provider],
         Code::ArchiveConflict | Code::ArchiveMismatch | Code::ArchiveObjectGone => &[Service::Archive],
         Code::RecordsRejected

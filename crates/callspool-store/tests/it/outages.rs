@@ -1,3 +1,4 @@
+use callspool_domain::recording::Place;
 use std::time::Duration;
 
 use callspool_domain::{Code, Lane, Service, StepFailure, StepName, StepState, Subject};
@@ -123,7 +124,7 @@ async fn the_first_success_makes_everything_due_spread_out(scene: &Scene) {
     all_have_failed_for_long(scene).await;
     let probe = scene.claim_one(StepName::Archive, at(5)).await;
     let Subject::Recording(archived) = &probe.subject else { panic!("a recording") };
-    let key = scene.store.allocate_key(archived, vec!["key".to_owned()], at(5)).await.expect("a key");
+    let key = scene.store.allocate_key(archived, Place::Archive, vec!["key".to_owned()], at(5)).await.expect("a key");
     let mut good = crate::words::good(1, &key);
     good.recording = archived.clone();
     assert!(scene.store.finish_archived(&probe.lease, good, at(5)).await.expect("an answer"));

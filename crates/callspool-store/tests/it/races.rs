@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use callspool_domain::line::Event;
-use callspool_domain::recording::Announcement;
+use callspool_domain::recording::{Announcement, Place};
 use callspool_domain::{CallSid, JobId, Lane, StepName, StepState, Subject};
 use callspool_store::{EventFilter, Store, Tied, TiedBy};
 use futures::future::join_all;
@@ -103,9 +103,9 @@ async fn two_allocations_never_agree_on_a_key(scene: &Scene) {
         let keys = |extra: u32| vec![format!("key-{n}"), format!("key-{n}-{extra}")];
         let (own, other) = (recording(n), recording(n + 1));
         let (one, two, again) = tokio::join!(
-            nodes[0].allocate_key(&own, keys(1), at(0)),
-            nodes[1].allocate_key(&other, keys(2), at(0)),
-            nodes[1].allocate_key(&own, keys(3), at(0)),
+            nodes[0].allocate_key(&own, Place::Archive, keys(1), at(0)),
+            nodes[1].allocate_key(&other, Place::Archive, keys(2), at(0)),
+            nodes[1].allocate_key(&own, Place::Archive, keys(3), at(0)),
         );
         let (one, two, again) = (one.expect("a key"), two.expect("a key"), again.expect("a key"));
         assert_eq!(one, again);

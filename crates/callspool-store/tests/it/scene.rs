@@ -60,6 +60,7 @@ pub(crate) fn policy() -> Policy {
         release_without_job: false,
         find_jobs: true,
         recording_max: Some(Duration::from_secs(3600)),
+        recording_keys: std::collections::BTreeSet::new(),
     }
 }
 

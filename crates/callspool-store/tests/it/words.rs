@@ -2,7 +2,7 @@
 
 use callspool_domain::audio::{AudioFacts, AudioFormat, ChannelFacts, Finding};
 use callspool_domain::line::{Event, Line, Said, permanent_link};
-use callspool_domain::recording::{Announcement, ProviderStatus, Track};
+use callspool_domain::recording::{Announcement, Place, ProviderStatus, Track};
 use callspool_domain::{AccountSid, CallSid, JobId, Lane, RecordingSid, StepName, Timestamp};
 use callspool_store::{Archived, Callback, Claimed, OwedLine, ProviderAnswer, Receipt, VerifiedBy};
 
@@ -38,6 +38,7 @@ pub(crate) fn said(n: u32, word: &str) -> Announcement {
         started_at: Some(at(0)),
         error_code: None,
         encrypted: false,
+        encryption: None,
     }
 }
 
@@ -73,6 +74,7 @@ pub(crate) fn good(n: u32, key: &str) -> Archived {
         },
         findings: Vec::new(),
         verified_by: VerifiedBy::Checksum,
+        instead: Vec::new(),
     }
 }
 
@@ -133,7 +135,7 @@ impl Scene {
     }
 
     pub(crate) async fn allocate(&self, n: u32, now: Timestamp) -> String {
-        self.store.allocate_key(&recording(n), vec![format!("key-{n}.wav")], now).await.expect("a key")
+        self.store.allocate_key(&recording(n), Place::Archive, vec![format!("key-{n}.wav")], now).await.expect("a key")
     }
 
     /// Writes every owed line of `job` as the link step would, and finishes it.

@@ -30,7 +30,7 @@ pub(super) async fn run(app: &SharedApp, args: &Args) -> Result<Outcome, Failure
     };
     let steps = work::steps(app, sid).await?;
     let events = app.store.recording_events(sid, EVENTS).await?;
-    let kept = kept_because(app, sid).await?;
+    let kept = kept_because(app, &row).await?;
     if args.json {
         say_json(&as_json(&row, &steps, &events, &kept));
     } else {
@@ -41,8 +41,10 @@ pub(super) async fn run(app: &SharedApp, args: &Args) -> Result<Outcome, Failure
 }
 
 /// Every reason why the provider's copy is not released now.
-async fn kept_because(app: &App, sid: &RecordingSid) -> Result<Vec<String>, Failure> {
-    let Some(view) = app.store.release_view(sid).await? else { return Ok(vec![gate::Closed::NotArchived.to_string()]) };
+async fn kept_because(app: &App, row: &RecordingRow) -> Result<Vec<String>, Failure> {
+    let Some(view) = app.store.release_view(&row.sid).await? else {
+        return Ok(vec![gate::without_audio(row.status).to_string()]);
+    };
     let reasons = gate::closed(&view.call, &view.recording, app.store.policy(), app.clock.now());
     Ok(reasons.iter().map(ToString::to_string).collect())
 }
@@ -60,6 +62,17 @@ fn print(row: &RecordingRow, steps: &[StepRow], events: &[EventRow], kept: &[Str
     let source = row.provider_source.as_ref().map(|source| format!(", made by {source}")).unwrap_or_default();
     say(&format!("provider    {}{source}", row.provider_status.as_str()));
     say(&format!("announced   {}", row.announced_at));
+    if let Some(sealed) = &row.sealed {
+        let verified = sealed.verified_at.map_or_else(|| "not verified yet".to_owned(), |at| format!("verified {at}"));
+        say(&format!("sealed      {} ({verified})", sealed.object_key));
+        if let (Some(bytes), Some(sha256)) = (sealed.bytes, &sealed.sha256) {
+            say(&format!("            {bytes} bytes, SHA-256 {sha256}"));
+        }
+    }
+    if let Some(encryption) = &row.encryption {
+        let (key, iv) = (&encryption.public_key_sid, encryption.iv.as_str());
+        say(&format!("encryption  {key}, iv {iv}, encrypted_cek {}", encryption.encrypted_cek.as_str()));
+    }
     if let Some(archive) = &row.archive {
         let verified = archive.verified_at.map_or_else(|| "not verified yet".to_owned(), |at| format!("verified {at}"));
         say(&format!("archive     {} ({verified})", archive.object_key));
@@ -117,10 +130,16 @@ fn as_json(row: &RecordingRow, steps: &[StepRow], events: &[EventRow], kept: &[S
             "audio": archive.audio,
         })
     });
+    let sealed = row.sealed.as_ref().map(|sealed| {
+        json!({
+            "state": sealed.state, "key": sealed.object_key, "bytes": sealed.bytes, "sha256": sealed.sha256,
+            "verified_at": sealed.verified_at.map(at),
+        })
+    });
     json!({
         "recording_sid": row.sid, "call_sid": row.call, "job_id": row.job, "account_sid": row.account, "track": row.track,
         "source": row.source, "status": row.status, "reason": row.reason, "provider_status": row.provider_status.as_str(),
-        "provider_source": row.provider_source, "announced_at": at(row.announced_at), "archive": archive, "line": row.line,
+        "provider_source": row.provider_source, "announced_at": at(row.announced_at), "archive": archive, "sealed": sealed, "encryption": row.encryption, "line": row.line,
         "provider_gone_at": row.provider_gone_at.map(at), "kept_because": kept, "steps": steps, "events": events,
     })
 }

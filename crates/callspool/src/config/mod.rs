@@ -95,6 +95,7 @@ impl Config {
             release_without_job: self.recording.release_without_job,
             find_jobs: matches!(&self.records, RecordsSettings::Airtable(airtable) if airtable.call_field.is_some()),
             recording_max: self.recording.max,
+            recording_keys: self.recording.keys.public_keys().cloned().collect(),
         }
     }
 }
@@ -179,6 +180,34 @@ mod tests {
             let problems = read.expect_err(&file).to_string();
             assert!(problems.contains(named), "{file}: {problems}");
             assert!(!problems.contains("hunter2") && !problems.contains("4711"), "{problems}");
+        }
+    }
+
+    #[test]
+    fn a_private_key_that_can_not_be_used_is_told_by_its_file_and_without_its_text() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let sid = "CR00000000000000000000000000000001";
+        let file = folder.path().join("key.pem");
+        let name = file.display().to_string();
+        for (text, told) in [
+            ("-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----\n", "-topk8"),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nhunter2\n-----END ENCRYPTED PRIVATE KEY-----\n", "passphrase"),
+            ("-----BEGIN PRIVATE KEY-----\nhunter2=\n-----END PRIVATE KEY-----\n", "no private key"),
+            ("-----BEGIN PRIVATE KEY-----\naHVudGVyMg==\n-----END PRIVATE KEY-----\n", "not RSA"),
+            ("hunter2", "no private key"),
+        ] {
+            std::fs::write(&file, text).expect("a file");
+            let problems = read(&[("TWILIO_RECORDING_KEYS", &format!("{sid}={name}"))]).expect_err(text).to_string();
+            assert!(problems.contains(&name) && problems.contains(told), "{problems}");
+            assert!(!problems.contains("hunter2") && !problems.contains("aHVudGVyMg"), "{problems}");
+        }
+        for (list, told) in [
+            (format!("{sid}=/nowhere/key.pem"), "/nowhere/key.pem"),
+            (format!("CR1={name}"), "32 hexadecimal digits"),
+            ("-----BEGIN PRIVATE KEY----- hunter2".to_owned(), "CR…=file"),
+        ] {
+            let problems = read(&[("TWILIO_RECORDING_KEYS", &list)]).expect_err(&list).to_string();
+            assert!(problems.contains(told) && !problems.contains("hunter2"), "{problems}");
         }
     }
 

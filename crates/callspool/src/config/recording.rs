@@ -1,8 +1,10 @@
 //! In which form recordings are fetched, under which key they are kept, and when the provider's copy may go.
 
+use std::path::Path;
 use std::time::Duration;
 
-use callspool_clients::provider::Channels;
+use callspool_clients::provider::{Channels, PrivateKeys};
+use callspool_domain::PublicKeySid;
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::key::{DEFAULT_KEY, KeyTemplate};
 
@@ -26,6 +28,8 @@ pub struct RecordingSettings {
     pub format: AudioFormat,
     /// The channels asked for.
     pub channels: Channels,
+    /// The keys that open what the provider encrypts.
+    pub keys: PrivateKeys,
     /// The key template.
     pub key: KeyTemplate,
     /// Which URL is written into the job's record.
@@ -74,6 +78,7 @@ impl RecordingSettings {
         Self {
             format,
             channels,
+            keys: private_keys(settings),
             key: key(settings),
             link: link(settings),
             link_ttl,
@@ -100,6 +105,29 @@ fn link(settings: &mut Settings) -> LinkStyle {
             LinkStyle::Permanent
         }
     }
+}
+
+/// `CR…=file` pairs: a public key's sid is one of a kind over all accounts, so one list serves them all.
+fn private_keys(settings: &mut Settings) -> PrivateKeys {
+    const NAME: &str = "TWILIO_RECORDING_KEYS";
+    let list = settings.text(NAME).unwrap_or_default();
+    let mut keys = PrivateKeys::default();
+    for pair in list.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let Some((sid, file)) = pair.split_once('=').map(|(sid, file)| (sid.trim(), file.trim())) else {
+            // It may be a key that was pasted here, so it is not repeated.
+            settings.problem(NAME, "must be CR…=file pairs with commas between");
+            continue;
+        };
+        match PublicKeySid::parse(sid) {
+            Ok(sid) => match keys.add(sid.clone(), Path::new(file)) {
+                Ok(true) => {}
+                Ok(false) => settings.problem(NAME, format!("names {sid} twice")),
+                Err(error) => settings.problem(NAME, format!("{sid}: {file} {error}")),
+            },
+            Err(error) => settings.problem(NAME, format!("must be CR…=file pairs: {error}")),
+        }
+    }
+    keys
 }
 
 fn delete_after(settings: &mut Settings) -> Option<Duration> {

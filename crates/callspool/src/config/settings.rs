@@ -57,6 +57,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("TWILIO_API_KEY_SID"),
     setting("TWILIO_API_KEY_SECRET"),
     setting("TWILIO_WEBHOOK_KEYS"),
+    setting("TWILIO_RECORDING_KEYS"),
     setting("TWILIO_API_URL"),
     setting("TWILIO_DELETE_AFTER"),
     setting("RELEASE_WITHOUT_JOB"),

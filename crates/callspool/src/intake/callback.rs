@@ -65,6 +65,7 @@ fn read_announcement(fields: &Fields) -> Result<Announcement, Refusal> {
         Some(sid) => CallSid::parse(sid)?,
         None => CallSid::placeholder(conference.as_ref(), &recording),
     };
+    let encryption = fields.get("EncryptionDetails")?.filter(|details| *details != "null");
     Ok(Announcement {
         account,
         call,
@@ -78,7 +79,8 @@ fn read_announcement(fields: &Fields) -> Result<Announcement, Refusal> {
             .filter(|n| (1..=8).contains(n)),
         started_at: fields.get("RecordingStartTime")?.and_then(Timestamp::from_rfc2822),
         error_code: fields.get("ErrorCode")?.and_then(|code| code.parse().ok()).filter(|code| *code != 0),
-        encrypted: fields.get("EncryptionDetails")?.is_some_and(|details| details != "null"),
+        encrypted: encryption.is_some(),
+        encryption: encryption.and_then(|details| serde_json::from_str(details).ok()),
         recording,
     })
 }

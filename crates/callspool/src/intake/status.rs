@@ -67,6 +67,7 @@ fn read_recording(webhook: &Webhook, event: &CallEvent) -> Result<Option<Announc
         started_at: None,
         error_code: None,
         encrypted: false,
+        encryption: None,
     }))
 }
 

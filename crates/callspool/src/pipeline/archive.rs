@@ -1,26 +1,31 @@
 //! The archive step: a recording's bytes go from the provider into the archive, are checked on the way, and are read back.
 //!
 //! Guarantee: bounded memory whatever the size (invariant 6); what is called archived is parseable audio, as long as its
-//! headers say, and was read back from the store equal to what came (invariant 9); a second recording never overwrites a
-//! first (invariant 10); any error leaves no visible object.
+//! headers say, and was read back from the store equal to what came (invariant 9), and what the provider encrypted and
+//! nobody can open is kept as it came and called sealed; a second recording never overwrites a first (invariant 10); any
+//! error leaves no visible object.
+
+mod inspector;
+mod source;
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use callspool_audio::{AudioError, Parser};
 use callspool_clients::archive::{Fingerprint, Held, ObjectFacts, PutOutcome, ReadBack, Ready, Upload};
-use callspool_clients::provider::{Channels, Media, MediaForm};
-use callspool_domain::audio::{AudioFacts, AudioFormat, Expected, judge};
+use callspool_clients::provider::Media;
+use callspool_domain::audio::{AudioFacts, judge};
 use callspool_domain::failure::Code;
 use callspool_domain::key::KeyFields;
-use callspool_domain::recording::{CopyState, Status};
+use callspool_domain::recording::{Contents, CopyState, Place, Status};
 use callspool_domain::step::HEARTBEAT;
 use callspool_domain::{RecordingSid, StepFailure, Timestamp};
-use callspool_store::{Archived, BadMedia, Lease, RecordingRow, VerifiedBy};
+use callspool_store::{Archived, BadMedia, Lease, RecordingRow, Sealed, VerifiedBy};
 use futures::StreamExt as _;
 use tokio::join;
 
+use self::inspector::{Bad, Inspector};
+use self::source::{Object, Source};
 use super::{Stop, fenced, report};
 use crate::lifecycle::{Account, App};
 
@@ -37,21 +42,16 @@ pub(super) async fn run(app: &App, lease: &Lease, sid: &RecordingSid) -> Result<
     let Some(recording) = app.store.recording(sid).await? else {
         return Err(StepFailure::new(Code::StepPanicked, format!("{sid} is not in the ledger; this is a bug")).into());
     };
-    if recording.status != Status::Announced {
+    if !matches!(recording.status, Status::Announced | Status::Sealed) {
         return fenced(app.store.cancel_step(lease, app.clock.now()).await?);
-    }
-    if recording.encrypted {
-        let detail =
-            format!("{sid} is encrypted by the provider; it stays there until a private key can be configured");
-        return Err(StepFailure::new(Code::MediaEncrypted, detail).into());
     }
     let account = app.account(&recording.account).ok_or_else(|| unknown_account(&recording))?;
     let made_at = made_at(account, &recording).await;
     let step = Transfer { app, lease, began, recording: &recording, made_at, account };
-    let mut key = app.store.allocate_key(sid, step.keys(), app.clock.now()).await?;
-    while let Moved::KeyTaken = step.run(&key).await? {
+    let mut taken = None;
+    while let Moved::KeyTaken(place, key) = step.run(taken.take()).await? {
         tracing::warn!(recording_sid = %sid, key, "the key holds a foreign object; taking the next");
-        key = app.store.replace_key(sid, &key, step.keys(), app.clock.now()).await?;
+        taken = Some((place, key));
     }
     Ok(())
 }
@@ -89,13 +89,13 @@ struct Transfer<'a> {
 enum Moved {
     /// The step is closed: archived or settled.
     Closed,
-    /// Somebody else's object is at the key.
-    KeyTaken,
+    /// Somebody else's object is at the key of this copy.
+    KeyTaken(Place, String),
 }
 
 impl Transfer<'_> {
     /// The keys to try, the template's own first.
-    fn keys(&self) -> Vec<String> {
+    fn keys(&self, contents: &Contents) -> Vec<String> {
         let recording = self.recording;
         let settings = &self.app.config.recording;
         let fields = KeyFields {
@@ -105,26 +105,29 @@ impl Transfer<'_> {
             job: recording.job.as_ref(),
             recording: &recording.sid,
             track: recording.track,
-            format: self.format(),
+            contents,
         };
         (0..KEYS).map(|n| settings.key.candidate(&fields, n)).collect()
     }
 
-    /// The container to fetch: the one of the call's number or assistant, else the one for all.
-    fn format(&self) -> AudioFormat {
-        self.recording.format.unwrap_or(self.app.config.recording.format)
-    }
-
-    async fn run(&self, key: &str) -> Result<Moved, Stop> {
-        let form = MediaForm { format: self.format(), channels: self.app.config.recording.channels };
-        let media = match self.account.client.media(&self.recording.sid, form).await {
-            Ok(media) => media,
-            Err(failure) if failure.code == Code::MediaNotReady => return self.not_ready(failure).await,
-            Err(failure) => return Err(failure.into()),
+    /// `taken` is a key that was found to hold somebody else's object.
+    async fn run(&self, taken: Option<(Place, String)>) -> Result<Moved, Stop> {
+        let Some(way) = source::way(self.app, self.account, self.recording).await? else {
+            fenced(self.app.store.cancel_step(self.lease, self.app.clock.now()).await?)?;
+            return Ok(Moved::Closed);
         };
-        let upload = self.app.archive.put(key, self.facts(), media.content_length, &self.app.parts).await?;
-        let (ready, audio) = self.stream(media, upload).await?;
-        let audio = match audio {
+        let Source { media, inspector, object } = match source::open(self.app, self.account, self.recording, way).await
+        {
+            Err(Stop::Failed(failure)) if failure.code == Code::MediaNotReady => {
+                return self.not_ready(failure).await;
+            }
+            source => source?,
+        };
+        let key = &self.key(&object, taken).await?;
+        let length = media.content_length.map(|length| inspector.length(length));
+        let upload = self.app.archive.put(key, self.facts(&object), length, &self.app.parts).await?;
+        let (ready, judged) = self.stream(media, inspector, upload).await?;
+        let audio = match judged {
             Ok(audio) => audio,
             Err(failure) => return self.refuse(ready, failure).await,
         };
@@ -135,9 +138,9 @@ impl Transfer<'_> {
             fenced(self.app.store.extend(self.lease, now).await?)?;
         }
         let written = ready.fingerprint().clone();
-        match ready.publish(&audio, self.held()).await? {
-            PutOutcome::Stored | PutOutcome::AlreadyOurs => self.verify(key, written, audio).await,
-            PutOutcome::Foreign => Ok(Moved::KeyTaken),
+        match ready.publish(audio.as_ref(), self.held(object.place())).await? {
+            PutOutcome::Stored | PutOutcome::AlreadyOurs => self.verify(key, written, audio, &object).await,
+            PutOutcome::Foreign => Ok(Moved::KeyTaken(object.place(), key.clone())),
             PutOutcome::OursDifferent => Err(StepFailure::new(
                 Code::ArchiveMismatch,
                 format!("{key} holds other, verified bytes of {}; they stay as they are", self.recording.sid),
@@ -146,7 +149,18 @@ impl Transfer<'_> {
         }
     }
 
-    fn facts(&self) -> ObjectFacts {
+    /// The key of this copy, or the one after it where it is taken.
+    async fn key(&self, object: &Object, taken: Option<(Place, String)>) -> Result<String, Stop> {
+        let (sid, place, now) = (&self.recording.sid, object.place(), self.app.clock.now());
+        let keys = self.keys(&object.contents);
+        let key = match taken {
+            Some((of, taken)) if of == place => self.app.store.replace_key(sid, place, &taken, keys, now).await?,
+            _ => self.app.store.allocate_key(sid, place, keys, now).await?,
+        };
+        Ok(key)
+    }
+
+    fn facts(&self, object: &Object) -> ObjectFacts {
         let recording = self.recording;
         ObjectFacts {
             recording: recording.sid.clone(),
@@ -154,68 +168,68 @@ impl Transfer<'_> {
             account: recording.account.clone(),
             source: recording.source.clone(),
             job: recording.job.clone(),
-            format: self.format(),
+            contents: object.contents.clone(),
         }
     }
 
-    fn held(&self) -> Held {
-        match self.recording.archive.as_ref().map(|archive| archive.state) {
+    fn held(&self, place: Place) -> Held {
+        let recording = self.recording;
+        let state = match place {
+            Place::Sealed => recording.sealed.as_ref().map(|sealed| sealed.state),
+            Place::Archive | Place::Provider => recording.archive.as_ref().map(|archive| archive.state),
+        };
+        match state {
             Some(CopyState::Verified) => Held::Verified,
             Some(CopyState::Present) => Held::Unverified,
             Some(CopyState::Allocated | CopyState::Gone) | None => Held::Nothing,
         }
     }
 
-    /// Moves every byte, judging them on the way. Bad bytes are read to their end all the same: only the whole tells
-    /// whether they are the same as last time.
+    /// Moves every byte, judging and opening them on the way. Bad bytes are read to their end all the same: only the whole
+    /// tells whether they are the same as last time.
     async fn stream(
         &self,
         mut media: Media,
+        mut inspector: Inspector,
         mut upload: Upload,
-    ) -> Result<(Ready, Result<AudioFacts, StepFailure>), Stop> {
-        let mut parser = Parser::new(self.format());
-        let mut bad = None;
+    ) -> Result<(Ready, Result<Option<AudioFacts>, StepFailure>), Stop> {
+        let mut broken = None;
         while let Some(chunk) = media.body.next().await {
             match chunk {
                 Ok(chunk) => {
-                    upload.write(&chunk).await?;
-                    if bad.is_none() {
-                        bad = parser.push(&chunk).err().map(|error| self.bad_audio(&error));
-                    }
+                    let opened = inspector.pass(&chunk);
+                    upload.write(opened.as_deref().unwrap_or(&chunk)).await?;
                 }
                 Err(failure) if failure.code.is_bad_audio() => {
-                    bad.get_or_insert(failure);
+                    broken = Some(failure);
                     break;
                 }
                 Err(failure) => return Err(failure.into()),
             }
         }
         let ready = upload.finish().await?;
-        let audio = match bad {
-            Some(failure) => Err(failure),
-            None => parser.finish().map_err(|error| self.bad_audio(&error)),
+        let judged = match (inspector.finish(), broken) {
+            (_, Some(failure)) => Err(failure),
+            (judged, None) => judged.map_err(|bad| self.bad(&bad)),
         };
-        Ok((ready, audio))
+        Ok((ready, judged))
     }
 
-    fn bad_audio(&self, error: &AudioError) -> StepFailure {
-        let code = match error {
-            AudioError::NotAudio { .. } => Code::MediaNotAudio,
-            AudioError::Empty => Code::MediaEmpty,
-            AudioError::Truncated { .. } => Code::MediaTruncated,
-            AudioError::Overlong { .. } => Code::MediaOverlong,
-            AudioError::Malformed { .. } => Code::MediaMalformed,
-        };
-        StepFailure::new(
-            code,
-            format!("the provider's copy of {} is bad: {error}; it is fetched again", self.recording.sid),
-        )
+    fn bad(&self, bad: &Bad) -> StepFailure {
+        let detail = format!("the provider's copy of {} is bad: {}; it is fetched again", self.recording.sid, bad.why);
+        StepFailure::new(bad.code, detail)
     }
 
     /// Leaves no object, and settles the recording once the same bad bytes have come for a day.
     async fn refuse(&self, ready: Ready, failure: StepFailure) -> Result<Moved, Stop> {
         let sha256 = ready.fingerprint().sha256.clone();
         ready.abort().await?;
+        if failure.code == Code::MediaNotAudio
+            && let Err(again @ Stop::NotYet(_)) =
+                source::is_encrypted_after_all(self.app, self.account, self.recording).await
+        {
+            return Err(again);
+        }
         if self.has_been(&sha256, BAD_FOR) {
             let reason = format!("{} for 24 h, always the same bytes", failure.code);
             return self.settle(Status::Failed, &reason).await;
@@ -257,7 +271,13 @@ impl Transfer<'_> {
         Ok(Moved::Closed)
     }
 
-    async fn verify(&self, key: &str, written: Fingerprint, audio: AudioFacts) -> Result<Moved, Stop> {
+    async fn verify(
+        &self,
+        key: &str,
+        written: Fingerprint,
+        audio: Option<AudioFacts>,
+        object: &Object,
+    ) -> Result<Moved, Stop> {
         let (noted, read_back) = join!(
             // Only from now on may anything replace what is at the key: before, it could be somebody else's.
             self.app.store.note_written(&self.recording.sid, key),
@@ -268,42 +288,73 @@ impl Transfer<'_> {
             ReadBack::Checksum => VerifiedBy::Checksum,
             ReadBack::Read => VerifiedBy::Read,
         };
-        let findings = judge(&audio, self.expected());
+        let crc64 = crc64(&written.crc64nvme)?;
+        let written = Written { key, bytes: written.bytes, sha256: written.sha256, crc64, verified_by };
+        match audio {
+            Some(audio) => self.archived(written, audio, object).await?,
+            None => self.sealed(written, object).await?,
+        }
+        Ok(Moved::Closed)
+    }
+
+    async fn archived(&self, written: Written<'_>, audio: AudioFacts, object: &Object) -> Result<(), Stop> {
         let recording = self.recording;
-        let (bytes, seconds) = (written.bytes, audio.duration_ms / 1000);
+        let findings = judge(&audio, object.expected(recording));
+        let Written { key, bytes, sha256, crc64, verified_by } = written;
+        let (seconds, instead) = (audio.duration_ms / 1000, object.instead(source::asked(self.app, self.recording)));
         let archived = Archived {
             recording: recording.sid.clone(),
             object_key: key.to_owned(),
             bytes,
-            sha256: written.sha256,
-            crc64: crc64(&written.crc64nvme)?,
+            sha256,
+            crc64,
             audio,
             findings: findings.clone(),
             verified_by,
+            instead: instead.clone(),
         };
         fenced(self.app.store.finish_archived(self.lease, archived, self.app.clock.now()).await?)?;
         let names: Vec<&str> = findings.iter().map(|finding| finding.as_str()).collect();
         tracing::info!(
             recording_sid = %recording.sid, call_sid = %recording.call, job_id = recording.job.as_ref().map(|job| job.as_str()),
-            key, bytes, seconds, doubtful = names.join(","), "recording_s3_upload_success"
+            key, bytes, seconds, doubtful = names.join(","), instead = instead.join(","), "recording_s3_upload_success"
         );
         metrics::counter!("callspool_archived_total").increment(1);
         metrics::counter!("callspool_archived_bytes_total").increment(bytes);
         report::release_plans(self.app, &recording.sid).await;
-        Ok(Moved::Closed)
+        Ok(())
     }
 
-    /// What the provider said, as far as it applies to the form that was fetched: conferences are served mono unless asked
-    /// otherwise (<https://www.twilio.com/docs/voice/api/recording#fetch-a-recordings-media-file>).
-    fn expected(&self) -> Expected {
-        let conference = self.recording.provider_source.as_deref().is_some_and(|source| source.contains("Conference"));
-        let channels = match self.app.config.recording.channels {
-            Channels::Mono => Some(1),
-            Channels::AsRecorded if conference => None,
-            Channels::AsRecorded | Channels::Dual => self.recording.channels,
+    async fn sealed(&self, written: Written<'_>, object: &Object) -> Result<(), Stop> {
+        let recording = self.recording;
+        let Written { key, bytes, sha256, crc64, verified_by } = written;
+        let because = object.because();
+        let sealed = Sealed {
+            recording: recording.sid.clone(),
+            object_key: key.to_owned(),
+            bytes,
+            sha256,
+            crc64,
+            verified_by,
+            because: because.clone(),
         };
-        Expected { duration_seconds: self.recording.duration_seconds, channels }
+        fenced(self.app.store.finish_sealed(self.lease, sealed, self.app.clock.now()).await?)?;
+        tracing::warn!(
+            recording_sid = %recording.sid, call_sid = %recording.call, job_id = recording.job.as_ref().map(|job| job.as_str()),
+            key, bytes, because, "recording_sealed"
+        );
+        metrics::counter!("callspool_sealed_total").increment(1);
+        Ok(())
     }
+}
+
+/// A copy that was written and read back.
+struct Written<'a> {
+    key: &'a str,
+    bytes: u64,
+    sha256: String,
+    crc64: u64,
+    verified_by: VerifiedBy,
 }
 
 /// The number in S3's writing of a CRC-64/NVME.

@@ -60,5 +60,6 @@ async fn found_over(account: &Account, recording: &RecordingRow) -> Result<Annou
         started_at: None,
         error_code: None,
         encrypted: false,
+        encryption: None,
     }))
 }

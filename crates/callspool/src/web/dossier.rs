@@ -43,7 +43,7 @@ impl Dossier {
                 let closed = gate::closed(&view.call, &view.recording, policy, app.clock.now());
                 (closed, gate::opens_at(&view.recording, policy))
             }
-            None => (vec![Closed::NotArchived], None),
+            None => (vec![gate::without_audio(row.status)], None),
         };
         let line = line_of(app, &row).await?;
         Ok(Some(Self { row, steps, events, closed, opens_at, line }))
@@ -82,10 +82,10 @@ pub(crate) async fn awaited_step(app: &App, row: &RecordingRow) -> Result<Option
 fn awaited_subjects(app: &App, row: &RecordingRow) -> Vec<Subject> {
     let policy = app.store.policy();
     let archived = row.status == Status::Archived;
-    let line_is_due = archived && row.line != Some(LineState::Confirmed);
+    let line_is_due = (archived || row.status == Status::Sealed) && row.line != Some(LineState::Confirmed);
     let release_is_due = archived && policy.delete_after.is_some() && row.provider_gone_at.is_none();
     let mut subjects = Vec::new();
-    if row.status == Status::Announced || release_is_due {
+    if matches!(row.status, Status::Announced | Status::Sealed) || release_is_due {
         subjects.push(Subject::Recording(row.sid.clone()));
     }
     match &row.job {

@@ -93,6 +93,7 @@ impl Scene {
             release_without_job: false,
             find_jobs: false,
             recording_max: None,
+            recording_keys: std::collections::BTreeSet::new(),
         };
         Store::open(self.database.url(), policy, OpenOptions::default()).await.expect("the ledger opens")
     }

@@ -69,7 +69,7 @@ impl Parts {
     pub(in crate::archive) async fn publish(
         mut self,
         written: &Fingerprint,
-        audio: &AudioFacts,
+        audio: Option<&AudioFacts>,
         held: Held,
     ) -> Result<PutOutcome, StepFailure> {
         match self.multipart.take() {
@@ -119,7 +119,12 @@ impl Parts {
     }
 
     /// Sends the whole in one request that spares what is there.
-    async fn put(mut self, written: &Fingerprint, audio: &AudioFacts, held: Held) -> Result<PutOutcome, StepFailure> {
+    async fn put(
+        mut self,
+        written: &Fingerprint,
+        audio: Option<&AudioFacts>,
+        held: Held,
+    ) -> Result<PutOutcome, StepFailure> {
         let what = self.what();
         self.bucket.credentials(&what).await?;
         let payload = PutPayload::from(self.part.split().freeze());
@@ -175,7 +180,7 @@ impl Parts {
 
 fn attributes(facts: &ObjectFacts, more: Vec<(&'static str, String)>) -> Attributes {
     let mut attributes = Attributes::new();
-    attributes.insert(Attribute::ContentType, facts.format.content_type().into());
+    attributes.insert(Attribute::ContentType, facts.contents.content_type().into());
     for (name, value) in facts.metadata().into_iter().chain(more) {
         attributes.insert(Attribute::Metadata(name.into()), value.into());
     }

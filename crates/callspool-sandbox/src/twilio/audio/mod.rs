@@ -176,6 +176,15 @@ impl Media {
         })
     }
 
+    /// The whole file.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = self.piece(bytes.len() as u64) {
+            bytes.extend_from_slice(&piece);
+        }
+        bytes
+    }
+
     /// SHA-256 of the whole file, in hexadecimal.
     pub(crate) fn sha256(&self) -> String {
         let mut hash = Sha256::new();
@@ -223,10 +232,7 @@ mod tests {
 
     fn bytes(audio: &Audio, format: AudioFormat, channels: u16) -> Vec<u8> {
         let media = Media::new(&sid(), audio, format, channels);
-        let mut all = Vec::new();
-        while let Some(piece) = media.piece(all.len() as u64) {
-            all.extend_from_slice(&piece);
-        }
+        let all = media.bytes();
         assert_eq!(all.len() as u64, media.length());
         all
     }

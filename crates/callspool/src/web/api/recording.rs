@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use callspool_domain::Timestamp;
 use callspool_domain::line::permanent_link;
+use callspool_domain::recording::EncryptionDetails;
 use callspool_store::RetryWhat;
 use serde::Serialize;
 use serde_json::Value;
@@ -30,6 +31,9 @@ pub(super) struct RecordingDetail {
     error_code: Option<i64>,
     /// Encrypted by the provider with a key of the customer's.
     encrypted: bool,
+    /// What opens it besides the private key: `public_key_sid`, `encrypted_cek`, `iv`, as the provider said.
+    #[schema(value_type = Option<Object>)]
+    encryption: Option<EncryptionDetails>,
     /// Where its bytes are.
     copies: Vec<Copy>,
     /// What was measured: format, sample rate, length, each channel's levels, and the waveform.
@@ -47,11 +51,11 @@ pub(super) struct RecordingDetail {
 /// One place where a recording's bytes are, or were.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Copy {
-    /// `provider` or `archive`.
+    /// `provider`, `archive`, or `sealed`: in the archive, as the provider encrypted it.
     place: &'static str,
     /// `allocated`, `present`, `verified` or `gone`.
     state: &'static str,
-    /// The archive's key.
+    /// Its key in the archive.
     key: Option<String>,
     bytes: Option<u64>,
     sha256: Option<String>,
@@ -106,6 +110,7 @@ fn detail(site: &Site, dossier: Dossier) -> RecordingDetail {
     RecordingDetail {
         error_code: row.error_code,
         encrypted: row.encrypted,
+        encryption: row.encryption.clone(),
         copies: copies(site, &row),
         audio: audio.and_then(|audio| serde_json::to_value(audio).ok()),
         line: row.line.map(|state| Line { state: state.as_str(), text: line }),
@@ -121,7 +126,7 @@ fn detail(site: &Site, dossier: Dossier) -> RecordingDetail {
 }
 
 fn copies(site: &Site, row: &callspool_store::RecordingRow) -> Vec<Copy> {
-    let at_provider = links::is_at_provider(&site.app, row);
+    let at_provider = links::is_kept_by_provider(&site.app, row);
     let provider = (at_provider || row.provider_gone_at.is_some()).then(|| Copy {
         place: "provider",
         state: if at_provider { "present" } else { "gone" },
@@ -142,7 +147,17 @@ fn copies(site: &Site, row: &callspool_store::RecordingRow) -> Vec<Copy> {
         accepted_at: archive.accepted_at.map(Timestamp::rfc3339),
         gone_at: None,
     });
-    provider.into_iter().chain(archive).collect()
+    let sealed = row.sealed.as_ref().map(|sealed| Copy {
+        place: "sealed",
+        state: sealed.state.as_str(),
+        key: Some(sealed.object_key.clone()),
+        bytes: sealed.bytes,
+        sha256: sealed.sha256.clone(),
+        verified_at: sealed.verified_at.map(Timestamp::rfc3339),
+        accepted_at: None,
+        gone_at: None,
+    });
+    provider.into_iter().chain(archive).chain(sealed).collect()
 }
 
 /// How many steps are due now.

@@ -31,7 +31,7 @@ pub(super) struct RecordingPage {
 #[utoipa::path(
     get, path = "/api/v1/recordings", operation_id = "list_recordings", tag = "recordings",
     params(
-        ("status" = Option<String>, Query, description = "announced, archived, absent, failed, missing or expired"),
+        ("status" = Option<String>, Query, description = "announced, archived, sealed, absent, failed, missing or expired"),
         ("call_sid" = Option<String>, Query, description = "of this call"),
         ("job_id" = Option<String>, Query, description = "of this job"),
         ("account_sid" = Option<String>, Query, description = "of this account"),
@@ -49,7 +49,11 @@ pub(super) async fn list(
     mut params: Params,
 ) -> Result<Json<RecordingPage>, Refusal> {
     let filter = RecordingFilter {
-        status: params.word("status", Status::parse, "announced, archived, absent, failed, missing or expired")?,
+        status: params.word(
+            "status",
+            Status::parse,
+            "announced, archived, sealed, absent, failed, missing or expired",
+        )?,
         provider_status: params.text("provider_status")?,
         call: params.parsed("call_sid")?,
         job: params.parsed("job_id")?,

@@ -24,9 +24,9 @@ pub(crate) struct Recording {
     track: &'static str,
     /// Who made it, in the customer's words; stands in the history line.
     source: String,
-    /// `announced`, `archived`, `absent`, `failed`, `missing` or `expired`.
+    /// `announced`, `archived`, `sealed`, `absent`, `failed`, `missing` or `expired`.
     status: &'static str,
-    /// Why, where it is absent, failed or missing.
+    /// Why, where it is sealed, absent, failed or missing.
     reason: Option<String>,
     /// The provider's word for its state.
     provider_status: String,

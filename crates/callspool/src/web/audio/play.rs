@@ -90,10 +90,21 @@ pub(crate) async fn not_available(site: &Site, row: &RecordingRow) -> Refusal {
         Status::Missing => format!("no copy of this recording can be found{because}"),
         Status::Expired => "this recording was kept for its time and is deleted".to_owned(),
         Status::Archived => "the archived copy is not at its place; an operator must look".to_owned(),
+        Status::Sealed => return sealed(row),
         Status::Announced => on_its_way(site, row).await,
     };
     let see = format!("/recordings/{}", row.sid);
     Refusal::new(StatusCode::NOT_FOUND, "not_available_yet", text).see(see).retry_after(5)
+}
+
+/// It is there, and nobody here can open it.
+fn sealed(row: &RecordingRow) -> Refusal {
+    let because = row.reason.as_deref().unwrap_or("encrypted");
+    let text = format!(
+        "this recording is sealed: it is {because}. It is kept in the archive as Twilio encrypted it, and can be played \
+         once an operator has set TWILIO_RECORDING_KEYS"
+    );
+    Refusal::new(StatusCode::NOT_FOUND, "recording_sealed", text).see(format!("/recordings/{}", row.sid))
 }
 
 async fn on_its_way(site: &Site, row: &RecordingRow) -> String {

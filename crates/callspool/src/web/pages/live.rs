@@ -98,7 +98,7 @@ fn player() -> Markup {
 
 impl View {
     fn read(mut params: Params) -> Result<Self, Refusal> {
-        let words = "announced, archived, absent, failed, missing or expired";
+        let words = "announced, archived, sealed, absent, failed, missing or expired";
         let status = params.word("status", Status::parse, words)?;
         let search = params.text("q")?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let after = params.text("after")?;

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use callspool_domain::Timestamp;
 use callspool_domain::line::LineState;
+use callspool_domain::recording::Status;
 use callspool_store::{RecordingRow, RetryWhat, Role};
 use maud::{Markup, html};
 
@@ -76,7 +77,11 @@ pub(crate) async fn retry(
 fn sound(site: &Site, row: &RecordingRow) -> Markup {
     let copy = links::verified_copy(row);
     if copy.is_none() && !links::is_at_provider(&site.app, row) {
-        return html! {};
+        return if row.status == Status::Sealed {
+            sealed()
+        } else {
+            html! {}
+        };
     }
     let path = site.href(&format!("/calls/{}/recording/{}", row.call, row.sid));
     html! {
@@ -87,6 +92,19 @@ fn sound(site: &Site, row: &RecordingRow) -> Markup {
             div.controls {
                 audio controls preload="none" src={ (path) "/play" } {}
                 a.button href=(path) { "Download" }
+            }
+        }
+    }
+}
+
+/// Where the player would be: why there is none.
+fn sealed() -> Markup {
+    html! {
+        section.card aria-label="Sealed" {
+            p {
+                b { "This recording is sealed." } " Twilio encrypted it with your public key, and it is kept in the archive as it "
+                "came. Nobody has been able to check it, so Twilio's copy is not released. It is opened by itself once "
+                code { "TWILIO_RECORDING_KEYS" } " names the private key."
             }
         }
     }
@@ -151,6 +169,7 @@ fn facts(site: &Site, row: &RecordingRow, now: Timestamp) -> Markup {
                 @if let Some(source) = &row.provider_source { " · " (source) }
                 @if let Some(code) = row.error_code { " · error " (code) }
                 @if row.encrypted { " · encrypted" }
+                @if let Some(encryption) = &row.encryption { " with " span.id { (encryption.public_key_sid) } }
             }))
             (fact("Account", &html! { span.id { (row.account) } }))
             (fact("Track", &html! { (row.track) " · " (row.source.as_str()) }))
@@ -167,10 +186,21 @@ fn copies(site: &Site, row: &RecordingRow, now: Timestamp) -> Markup {
         dl {
             (fact("At the provider", &html! {
                 @if let Some(at) = row.provider_gone_at { "deleted " (moment(at, now)) }
-                @else if links::is_at_provider(&site.app, row) { "there" }
+                @else if links::is_kept_by_provider(&site.app, row) {
+                    @if row.encrypted { "there, encrypted" } @else { "there" }
+                }
                 @else { span.quiet { "no audio" } }
             }))
+            @if let Some(sealed) = &row.sealed {
+                (fact("Sealed in the archive", &html! {
+                    (sealed.state)
+                    @if let Some(at) = sealed.verified_at { " " (moment(at, now)) }
+                    @if let Some(bytes) = sealed.bytes { " · " (size(bytes)) }
+                }))
+                (fact("Sealed key", &html! { span.id { (sealed.object_key) } }))
+            }
             @match &row.archive {
+                None if row.sealed.is_some() => {}
                 None => (fact("In the archive", &html! { span.quiet { "not yet" } })),
                 Some(copy) => {
                     (fact("In the archive", &html! {

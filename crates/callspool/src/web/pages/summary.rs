@@ -36,6 +36,8 @@ impl Summary {
                 @for status in [Status::Archived, Status::Announced, Status::Absent, Status::Failed, Status::Missing] {
                     (self.card(site, status, selected))
                 }
+                // Most installations never have one.
+                @if self.stats.recordings.contains_key(&Status::Sealed) { (self.card(site, Status::Sealed, selected)) }
                 (self.queue_card())
             }
             @for service in &self.services {
