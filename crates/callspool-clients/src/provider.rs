@@ -4,6 +4,7 @@
 //! a deletion is sent exactly once per call.
 
 mod call;
+mod inventory;
 mod media;
 mod start;
 mod wire;
@@ -15,6 +16,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use url::Url;
 
 use crate::http::{Breakage, Broken, Http, Response, quote, read_capped, retry_after};
+pub use inventory::{Application, Listed, PhoneNumber, ShownTime};
 pub use media::{Channels, Media, MediaForm, RangedMedia};
 pub use start::{HowToRecord, Started, Stopped};
 

@@ -94,7 +94,7 @@ impl Store {
     /// Without the right to list, what is missing looks forbidden.
     fn hide_missing(&self, error: S3Error) -> S3Error {
         let missing = *error.code() == S3ErrorCode::NoSuchKey;
-        if missing && self.open.quirks().missing_is_forbidden { s3_error!(AccessDenied) } else { error }
+        if missing && self.open.hides_missing() { s3_error!(AccessDenied) } else { error }
     }
 
     /// Checksums are asked for by a header, or on a presigned URL by a parameter.
