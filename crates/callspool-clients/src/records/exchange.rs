@@ -109,11 +109,7 @@ impl Airtable {
         let mut url = self.config.base_url.clone();
         let unusable =
             || StepFailure::new(Code::RecordsMisconfigured, "AIRTABLE_ENDPOINT_URL is no http(s) URL; correct it");
-        url.path_segments_mut()
-            .map_err(|()| unusable())?
-            .pop_if_empty()
-            .push("v0")
-            .extend(segments);
+        url.path_segments_mut().map_err(|()| unusable())?.pop_if_empty().push("v0").extend(segments);
         Ok(url)
     }
 }

@@ -47,7 +47,10 @@ impl Airtable {
         let wanted = self.config.table.as_str();
         let table = schema.tables.into_iter().find(|table| table.id == wanted || table.name == wanted);
         table.map(|table| table.fields).ok_or_else(|| {
-            StepFailure::new(Code::RecordsMisconfigured, "the base has no table of that name or id; check AIRTABLE_TABLE")
+            StepFailure::new(
+                Code::RecordsMisconfigured,
+                "the base has no table of that name or id; check AIRTABLE_TABLE",
+            )
         })
     }
 
@@ -55,7 +58,8 @@ impl Airtable {
     pub async fn may_read(&self, pace: &impl Pace) -> Result<(), StepFailure> {
         const WHAT: &str = "reading one record";
         let call = Some(&self.config.call_field).filter(|name| !name.is_empty());
-        let columns = [Some(&self.config.job_field), call, Some(&self.config.history_field), self.config.url_field.as_ref()];
+        let columns =
+            [Some(&self.config.job_field), call, Some(&self.config.history_field), self.config.url_field.as_ref()];
         let mut url = self.url(&[])?;
         url.query_pairs_mut()
             .append_pair("maxRecords", "1")

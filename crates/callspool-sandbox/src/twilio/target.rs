@@ -114,11 +114,9 @@ impl Target {
     /// The id in it, empty where it has none.
     pub(super) fn subject(&self) -> String {
         match self {
-            Self::Recordings(Under::Account)
-            | Self::Calls
-            | Self::Account
-            | Self::Numbers
-            | Self::Applications => String::new(),
+            Self::Recordings(Under::Account) | Self::Calls | Self::Account | Self::Numbers | Self::Applications => {
+                String::new()
+            }
             Self::Recordings(Under::Conference(sid)) => sid.to_string(),
             Self::Recording(sid) | Self::RecordingUnder(_, Which::Sid(sid)) | Self::Media(sid, _) => sid.to_string(),
             Self::RecordingUnder(_, Which::Current) => "Twilio.CURRENT".to_owned(),
