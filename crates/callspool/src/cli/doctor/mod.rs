@@ -38,7 +38,7 @@ pub(super) struct Args {
 pub(super) async fn run(config: Result<Config, Problems>, args: &Args) -> Result<Outcome, Failure> {
     let (findings, outcome) = match config {
         Ok(config) => {
-            let findings = examine(&config).await?;
+            let findings = examine(&config, &HttpOptions::default()).await?;
             let outcome = outcome(&findings);
             (findings, outcome)
         }
@@ -58,7 +58,7 @@ fn invalid(problem: &str) -> Finding {
 }
 
 /// Findings that lose something come first, then what could not be looked at: it may be fine tomorrow.
-fn outcome(findings: &[Finding]) -> Outcome {
+pub(super) fn outcome(findings: &[Finding]) -> Outcome {
     match findings.iter().map(|finding| finding.severity).max() {
         Some(Severity::Loses) => Outcome::Findings,
         Some(Severity::Unknown) => Outcome::Unanswered,
@@ -75,8 +75,9 @@ fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-async fn examine(config: &Config) -> Result<Vec<Finding>, Failure> {
-    let http = Http::new(&HttpOptions::default()).map_err(StartError::Http)?;
+/// Looks at everything, over connections of this kind.
+pub(super) async fn examine(config: &Config, options: &HttpOptions) -> Result<Vec<Finding>, Failure> {
+    let http = Http::new(options).map_err(StartError::Http)?;
     let mut findings = settings::examine(config);
     let (ledger, store) = ledger::examine(config).await;
     findings.extend(ledger);

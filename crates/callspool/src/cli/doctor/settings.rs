@@ -124,4 +124,18 @@ mod tests {
             assert_eq!((is_private(&url), is_loopback(&url)), (private, loopback), "{address}");
         }
     }
+
+    #[test]
+    fn a_private_address_loses_where_the_provider_is_far_away() {
+        let read = |url: &str| {
+            let account = [("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000001"), ("TWILIO_AUTH_TOKEN", "x")];
+            let settings = [account[0], account[1], ("APP_URL", url), ("TWILIO_DELETE_AFTER", "24h")];
+            let config = Config::read(crate::config::Settings::of(&settings)).expect("valid settings");
+            examine(&config).iter().filter_map(|finding| finding.json()["page"].as_str().map(str::to_owned)).collect()
+        };
+        let pages: Vec<String> = read("https://10.1.2.3");
+        assert_eq!(pages, ["docs/doctor/app_url_not_public.md"]);
+        assert_eq!(read("http://calls.example.com"), ["docs/doctor/app_url_not_https.md"]);
+        assert_eq!(read("https://calls.example.com"), Vec::<String>::new());
+    }
 }

@@ -122,6 +122,12 @@ impl World {
         self.settings.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone())
     }
 
+    /// The settings as the environment of a program beside this callspool.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let own = [("APP_URL".to_owned(), self.address.clone())];
+        self.settings.iter().cloned().chain(own).collect()
+    }
+
     /// A server that nobody has any business with.
     pub(crate) fn listen_for_nobody() -> Nobody {
         Nobody(listen())
