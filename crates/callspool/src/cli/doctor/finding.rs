@@ -61,6 +61,7 @@ topics! {
     AppUrlNotHttps = "app_url_not_https";
     AppUrlNotPublic = "app_url_not_public";
     DeleteAfter = "delete_after";
+    LinkStyle = "link_style";
     DatabaseUnusable = "database_unusable";
     DatabaseNotReady = "database_not_ready";
     DiskSpaceLow = "disk_space_low";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::{Finding, Severity, Topic};
-use crate::config::Config;
+use crate::config::{Config, LinkStyle};
 
 /// A day to notice what went wrong, and to listen to what is doubtful.
 const RECOMMENDED_DELAY: Duration = Duration::from_secs(24 * 3600);
@@ -15,6 +15,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(accounts(config));
     findings.extend(app_url(config));
     findings.extend(delete_after(config));
+    findings.extend(link_style(config));
     findings
 }
 
@@ -91,6 +92,16 @@ fn is_private(url: &Url) -> bool {
         }
 }
 
+fn link_style(config: &Config) -> Option<Finding> {
+    let (severity, found) = match config.recording.link {
+        LinkStyle::Permanent => return None,
+        LinkStyle::Signed => (Severity::Note, "signed: the links in job records end with RECORDING_LINK_TTL"),
+        LinkStyle::Public => (Severity::Advice, "public: whoever learns a link hears the call, and nobody knows of it"),
+    };
+    let todo = "permanent links ask for a sign-in, don't end, and tell who listened";
+    Some(Finding::new(severity, Topic::LinkStyle, "RECORDING_LINK", found, todo))
+}
+
 fn delete_after(config: &Config) -> Option<Finding> {
     let found = match config.recording.delete_after {
         None => "never: Twilio's copies are kept, and paid for".to_owned(),
@@ -137,5 +148,16 @@ mod tests {
         assert_eq!(pages, ["docs/doctor/app_url_not_public.md"]);
         assert_eq!(read("http://calls.example.com"), ["docs/doctor/app_url_not_https.md"]);
         assert_eq!(read("https://calls.example.com"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn links_that_end_or_that_anybody_may_follow_are_told() {
+        let severity = |style: &str| {
+            let bucket = [("ARCHIVE_URL", "s3://calls"), ("RECORDING_LINK", style)];
+            let config = Config::read(crate::config::Settings::of(&bucket)).expect("valid settings");
+            link_style(&config).map(|finding| finding.severity)
+        };
+        assert_eq!(severity("permanent"), None);
+        assert_eq!((severity("signed"), severity("public")), (Some(Severity::Note), Some(Severity::Advice)));
     }
 }
