@@ -74,7 +74,7 @@ async fn folder(config: &Config, root: &Path, store: Option<&Store>) -> Vec<Find
     };
     let found = match LocalFolder::try_out(root, id).await {
         Ok(found) => found,
-        Err(failure) => return vec![Finding::failed(about, &failure)],
+        Err(failure) => return vec![Finding::failed(about, &failure).losing()],
     };
     let said = if found.exists { "takes files, and reads them back" } else { "is not there yet, and can be made" };
     let mut findings = vec![Finding::ok(about.as_str(), said)];

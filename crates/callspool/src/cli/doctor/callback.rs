@@ -36,7 +36,11 @@ pub(super) async fn examine(config: &Config, http: &Http) -> Vec<Finding> {
             let paths: &[&str] =
                 if findings.is_empty() { &[PATHS[0], VOICE_PATHS[0], STATUS_PATH] } else { &[PATHS[0]] };
             for path in paths {
-                findings.push(try_path(config, http, account, &signer, path).await);
+                match try_path(config, http, account, &signer, path).await {
+                    Ok(finding) => findings.push(finding),
+                    // Nobody is there; asking again would wait again.
+                    Err(finding) => return vec![finding],
+                }
             }
         }
     }
@@ -59,12 +63,19 @@ fn signers<'a>(config: &'a Config, account: &'a AccountSettings) -> Vec<Signer<'
     token.into_iter().chain(keys).collect()
 }
 
-async fn try_path(config: &Config, http: &Http, account: &AccountSettings, signer: &Signer<'_>, path: &str) -> Finding {
+/// What one request finds; an error where nothing answers at all.
+async fn try_path(
+    config: &Config,
+    http: &Http,
+    account: &AccountSettings,
+    signer: &Signer<'_>,
+    path: &str,
+) -> Result<Finding, Finding> {
     let text = format!("{}{path}{QUERY}", config.server.app_url);
     let about = format!("{path} with {}", signer.name);
     let fields = [("AccountSid", account.sid.as_str())];
     let Ok(url) = Url::parse(&text) else {
-        return wrong(about, "APP_URL is no address".to_owned());
+        return Err(wrong(about, "APP_URL is no address".to_owned()));
     };
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let signature = signature_of(&text, &Form::decode(body.as_bytes()), signer.algorithm, signer.secret);
@@ -77,14 +88,14 @@ async fn try_path(config: &Config, http: &Http, account: &AccountSettings, signe
         .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?)))
         .collect();
     match reach::post(http, &url, &fields, &headers).await {
-        Ok(answer) => judge(about, &answer),
-        Err(unanswered) => Finding::new(
+        Ok(answer) => Ok(judge(about, &answer)),
+        Err(unanswered) => Err(Finding::new(
             Severity::Loses,
             Topic::CallbackUnreachable,
             about,
             format!("{} does not answer: {unanswered}", config.server.app_url),
             "start callspool serve, and see that APP_URL leads to it",
-        ),
+        )),
     }
 }
 

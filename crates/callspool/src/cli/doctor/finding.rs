@@ -11,7 +11,7 @@ use super::mask;
 
 /// How bad it is; the later, the worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Severity {
+pub(in crate::cli) enum Severity {
     /// It is as it should be.
     Ok,
     /// Worth knowing.
@@ -109,7 +109,7 @@ enum Subject {
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
+pub(in crate::cli) struct Finding {
     pub(super) severity: Severity,
     subject: Subject,
     /// What it is about: an account, a number, a setting.
@@ -147,6 +147,11 @@ impl Finding {
             found: failure.detail.clone(),
             todo: "see the page".to_owned(),
         }
+    }
+
+    /// The same where it is no weather: a folder of our own machine.
+    pub(super) fn losing(self) -> Self {
+        Self { severity: Severity::Loses, ..self }
     }
 
     /// The same finding of this.
@@ -219,6 +224,7 @@ fn is_weather(code: Code) -> bool {
             | Code::ProviderStalled
             | Code::ProviderUnreadable
             | Code::ArchiveThrottled
+            | Code::ArchiveUnavailable
             | Code::ArchiveUnreachable
             | Code::ArchiveStalled
             | Code::RecordsThrottled

@@ -116,6 +116,7 @@ fn secrets(config: &Config) -> Vec<Secret> {
     }
     let database = Url::parse(&config.server.database_url).ok();
     secrets.extend(database.as_ref().and_then(Url::password).map(Secret::new));
-    secrets.retain(|secret| !secret.expose().is_empty());
+    // What is shorter is no secret, and would be found in any text.
+    secrets.retain(|secret| secret.expose().len() >= 4);
     secrets
 }

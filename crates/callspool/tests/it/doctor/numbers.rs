@@ -1,7 +1,7 @@
 //! Telephone numbers, applications, and the TwiML they lead to.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 
 use callspool_sandbox::twilio::{Application, Number, Route};
 
@@ -20,10 +20,12 @@ impl Neighbour {
         let url = format!("http://{}", listener.local_addr().expect("address"));
         std::thread::spawn(move || {
             while let Ok((mut connection, _)) = listener.accept() {
-                // Requests here fit one packet; who asks closes the connection.
-                let (mut request, answer) =
-                    (vec![0; 64 * 1024], answer.replacen("\r\n", "\r\nConnection: close\r\n", 1));
-                drop(connection.read(&mut request).and_then(|_| connection.write_all(answer.as_bytes())));
+                let answer = answer.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+                let mut rest = vec![0; 64 * 1024];
+                let answered = connection.read(&mut rest).and_then(|_| connection.write_all(answer.as_bytes()));
+                // Closing before everything is read would break the connection, and the answer with it.
+                drop(answered.and_then(|()| connection.shutdown(Shutdown::Write)));
+                while connection.read(&mut rest).is_ok_and(|read| read > 0) {}
             }
         });
         Self { url }

@@ -1,5 +1,7 @@
 //! A setup in order, one without a service, and what is wrong with settings and the database.
 
+use std::net::TcpListener;
+
 use super::{doctor, put_in_order, run};
 use crate::harness::{Table, World, story};
 
@@ -27,9 +29,11 @@ story! {
         let mut world = world;
         put_in_order(&mut world).await;
         world.stop().await;
-        let told = doctor(&world, &[]).await;
+        // The story keeps callspool's own port open.
+        let closed = TcpListener::bind("127.0.0.1:0").and_then(|closed| closed.local_addr()).expect("a free port");
+        let told = doctor(&world, &[("APP_URL", &format!("http://{closed}"))]).await;
         assert_eq!((told.exit, told.outcome.as_str()), (1, "loses"));
-        assert_eq!(told.severities("callback_unreachable"), ["loses"; 3]);
+        assert_eq!(told.only("callback_unreachable")["severity"], "loses");
         assert!(!told.codes().contains(&"database_unusable"));
         world.end().await;
     }
