@@ -166,6 +166,9 @@ impl Drop for Kept {
 impl s3s::S3 for Store {
     async fn put_object(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let input = &mut request.input;
+        if !self.root.join(&input.bucket).is_dir() {
+            return Err(s3_error!(NoSuchBucket));
+        }
         let _writing = if input.if_none_match.is_some() { Some(self.begin(&input.bucket, &input.key)?) } else { None };
         let without_checksums = self.open.quirks().without_checksums;
         if without_checksums {

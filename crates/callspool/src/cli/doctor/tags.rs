@@ -45,15 +45,7 @@ fn read<'a>(text: &'a str, tags: &mut Vec<Tag>) -> &'a str {
         let Some(after) = after.trim_start().strip_prefix('=').filter(|_| !attribute.is_empty()) else { break };
         let after = after.trim_start();
         let Some(quote @ ('"' | '\'')) = after.chars().next() else { break };
-        let Some((value, after)) =
-            after.trim_start_matches(quote).split_once(quote).filter(|_| !after.starts_with([quote; 2]))
-        else {
-            // An empty value, or one without an end.
-            let Some(after) = after.strip_prefix(quote).and_then(|after| after.strip_prefix(quote)) else { break };
-            attributes.push((attribute.to_owned(), String::new()));
-            rest = after;
-            continue;
-        };
+        let Some((value, after)) = after.strip_prefix(quote).and_then(|value| value.split_once(quote)) else { break };
         attributes.push((attribute.to_owned(), plain(value)));
         rest = after;
     }

@@ -2,7 +2,6 @@
 
 use callspool_sandbox::Fault;
 use callspool_sandbox::s3::{Rights, Route};
-use http::StatusCode;
 
 use super::{doctor, put_in_order};
 use crate::harness::{Bucket, World, story};
@@ -39,7 +38,7 @@ story! {
         }
         bucket.set_rights(Rights::default());
         let told = doctor(&world, &[("ARCHIVE_URL", "s3://nowhere")]).await;
-        assert_eq!((told.exit, told.severities("archive_rejected")), (1, vec!["loses"]));
+        assert_eq!((told.exit, told.severities("archive_rejected")), (1, vec!["loses"]), "{}", told.text);
         let told = doctor(&world, &[("AWS_SECRET_ACCESS_KEY", "wrong")]).await;
         assert!(told.severities("archive_unauthorized").contains(&"loses"), "{}", told.text);
         bucket.take_unexpected_requests();

@@ -1,6 +1,7 @@
 //! Our own address: reached, and its signatures hold, or not.
 
 use super::doctor;
+use super::numbers::Neighbour;
 use crate::harness::{TOKEN, World, story};
 
 story! {
@@ -45,7 +46,7 @@ story! {
             ("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "502"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "200"),
         ] {
-            let server = super::numbers::Neighbour::answering(answer.to_owned());
+            let server = Neighbour::answering(answer.to_owned());
             let told = doctor(&world, &[("APP_URL", &server.url)]).await;
             assert_eq!(told.severities("callback_wrong_answer"), ["loses"; 3]);
             assert!(told.text.contains(said), "{}", told.text);
