@@ -122,12 +122,6 @@ impl World {
         self.settings.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone())
     }
 
-    /// The settings as the environment of a program beside this callspool.
-    pub(crate) fn environment(&self) -> Vec<(String, String)> {
-        let own = [("APP_URL".to_owned(), self.address.clone())];
-        self.settings.iter().cloned().chain(own).collect()
-    }
-
     /// A server that nobody has any business with.
     pub(crate) fn listen_for_nobody() -> Nobody {
         Nobody(listen())
@@ -163,7 +157,7 @@ impl World {
     }
 
     /// The settings, as a process gets them.
-    fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
         let settings = self.settings.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         settings.chain([("APP_URL", self.address.as_str())])
     }
