@@ -34,6 +34,11 @@ class Records(unittest.TestCase):
             table().get(made["id"])
         self.assertEqual(refused.exception.response.json(), {"error": "NOT_FOUND"})
 
+    def test_the_schema_of_the_base_is_read(self):
+        schema = Api(TOKEN, endpoint_url=URL).base(BASE).schema().table(TABLE)
+        self.assertEqual({field.type for field in schema.fields}, {"multilineText"})
+        self.assertIn("job_history", [field.name for field in schema.fields])
+
     def test_lists_are_paged_sorted_and_cut(self):
         table().batch_create([{"Job ID": f"JOB{n:03}"} for n in range(123)])
         self.assertEqual(len(table().all()), 123)

@@ -71,6 +71,24 @@ class Recordings(unittest.TestCase):
         self.assertEqual(len(sandbox.unexpected_requests()), 1)
 
 
+class Inventory(unittest.TestCase):
+    def test_the_account_its_numbers_and_applications_are_read(self):
+        self.assertEqual(client().api.v2010.accounts(ACCOUNT).fetch().status, "active")
+        added = [
+            sandbox.command("add_number", phone_number=f"+1500555{n:04}", voice_url="https://calls.example.com/voice")
+            for n in range(3)
+        ]
+        numbers = client().incoming_phone_numbers.list(page_size=2)
+        self.assertEqual([one.sid for one in numbers], [one["number"] for one in reversed(added)])
+        self.assertEqual((numbers[0].phone_number, numbers[0].voice_url), ("+15005550002", "https://calls.example.com/voice"))
+        self.assertEqual((numbers[0].trunk_sid, numbers[0].capabilities["voice"]), (None, True))
+        found = client().incoming_phone_numbers.list(phone_number="+15005550001")
+        self.assertEqual([one.sid for one in found], [added[1]["number"]])
+        made = sandbox.command("add_application", friendly_name="App", voice_url="https://calls.example.com/app")
+        applications = client().applications.list(friendly_name="App")
+        self.assertEqual([(one.sid, one.voice_url) for one in applications], [(made["application"], "https://calls.example.com/app")])
+
+
 class Audio(unittest.TestCase):
     def test_wav_is_what_its_header_says(self):
         for channels in (1, 2):

@@ -7,6 +7,7 @@ mod budget;
 mod fingerprint;
 mod local;
 mod metadata;
+mod rights;
 mod s3;
 mod upload;
 
@@ -23,6 +24,7 @@ pub use budget::{PART_BYTES, PartBudget};
 pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use local::LocalFolder;
 pub use metadata::ObjectFacts;
+pub use rights::{Disk, Folder, PROBE_KEY, Rights};
 pub use s3::{AwsCredentials, S3Bucket, S3Config, Sse};
 pub use upload::{Held, PutOutcome, Ready, Upload};
 

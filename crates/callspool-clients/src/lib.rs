@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod http;
 pub mod provider;
+pub mod reach;
 pub mod records;
 
 pub use archive::{Archive, ArchiveConfig};

@@ -4,6 +4,7 @@
 //! a deletion is sent exactly once per call.
 
 mod call;
+mod inventory;
 mod keys;
 mod media;
 mod opener;
@@ -17,6 +18,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use url::Url;
 
 use crate::http::{Breakage, Broken, Http, Response, quote, read_capped, retry_after};
+pub use inventory::{Application, Listed, PhoneNumber, ShownTime};
 pub use keys::{KeyError, PrivateKeys, Unopened};
 pub use media::{Channels, Media, MediaForm, RangedMedia};
 pub use opener::{Damaged, Opener, TAG};

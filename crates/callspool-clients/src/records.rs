@@ -6,6 +6,7 @@
 mod exchange;
 mod failure;
 mod formula;
+mod inspect;
 mod wire;
 mod write;
 
@@ -18,6 +19,7 @@ use url::Url;
 use self::formula::Formula;
 use self::wire::Record;
 use crate::http::Http;
+pub use inspect::Column;
 pub use write::{Write, Written};
 
 /// How many values one formula asks for.

@@ -1,8 +1,8 @@
 //! The outside world as a program of its own, for clients in other languages: `sandbox [twilio-port airtable-port s3-port]`.
 //!
 //! It prints one line of JSON a service: its address and credentials. Then it reads commands from its input, one line of
-//! JSON each (`{"place_call": {"callback_url": …, "seconds": …}}`, `{"add_recording": {"seconds": …, "channels": …}}`),
-//! and answers each by a line; it exits when its input closes.
+//! JSON each (`{"place_call": {"callback_url": …, "seconds": …}}`, `{"add_recording": {"seconds": …, "channels": …}}`,
+//! `{"add_number": {"phone_number": …, "voice_url": …}}`, `{"add_application": {"voice_url": …}}`), and answers each by a line; it exits when its input closes.
 
 use std::error::Error;
 use std::io::{self, BufRead, Write};
@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::{AccountSid, CallSid, Clock};
-use callspool_sandbox::twilio::{Audio, Call, Encryption, NewRecording, PlaceCall, Word};
+use callspool_sandbox::twilio::{Application, Audio, Call, Encryption, NewRecording, Number, PlaceCall, Word};
 use callspool_sandbox::{Airtable, AirtableOptions, S3, S3Options, Twilio, TwilioOptions};
 use serde_json::{Value, json};
 
@@ -127,6 +127,17 @@ impl World {
         if command.get("deliver").is_some() {
             let answers: Vec<Value> = self.twilio.deliver().await.iter().map(|answer| json!(answer.outcome)).collect();
             return json!({ "answers": answers });
+        }
+        let text = |of: &Value, name: &str| of[name].as_str().unwrap_or_default().to_owned();
+        if let Some(number) = command.get("add_number") {
+            let spec = Number::new(account.clone(), &text(number, "phone_number"), text(number, "voice_url"));
+            return json!({ "number": self.twilio.add_number(spec) });
+        }
+        if let Some(application) = command.get("add_application") {
+            let (voice_url, status_callback) = (text(application, "voice_url"), String::new());
+            let friendly_name = text(application, "friendly_name");
+            let spec = Application { account: account.clone(), friendly_name, voice_url, status_callback };
+            return json!({ "application": self.twilio.add_application(spec) });
         }
         let unexpected = [
             self.twilio.take_unexpected_requests(),

@@ -51,6 +51,6 @@ pub use steps::queue::{QueueCount, StepRow};
 pub use steps::retry::RetryWhat;
 pub use steps::services::ServiceState;
 pub use steps::{Claimed, Lease};
-pub use store::{OpenOptions, Store, WorkLock};
+pub use store::{Found, OpenOptions, Store, WorkLock};
 pub use ties::{Tied, TiedBy};
 pub use tokens::{Role, TokenRow};

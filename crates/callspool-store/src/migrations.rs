@@ -28,6 +28,10 @@ const KNOW_MIGRATIONS: Statement = Statement::new(
 );
 const APPLIED: Statement =
     Statement::new("schema_migrations", "SELECT version, checksum FROM schema_migrations ORDER BY version");
+static TABLE_ON_SQLITE: Statement =
+    Statement::new("schema_migrations", "SELECT 1 FROM sqlite_master WHERE name = 'schema_migrations'");
+static TABLE_ON_POSTGRES: Statement =
+    Statement::new("schema_migrations", "SELECT 1 WHERE to_regclass('schema_migrations') IS NOT NULL");
 const NOTE: Statement =
     Statement::new("schema_migrations", "INSERT INTO schema_migrations (version, checksum) VALUES ($1, $2)");
 
@@ -36,30 +40,47 @@ pub(crate) async fn migrate(db: &Db) -> Result<()> {
     db.write_unhurried((), |tx, ()| Box::pin(apply_missing(tx))).await
 }
 
-async fn apply_missing(tx: &Tx<'_>) -> Result<()> {
-    if tx.is_postgres() {
-        // Any number, the same in every version: nodes that start at once wait here for each other.
-        tx.execute(&LOCK, &[]).await?;
+/// How far a database is from this version's schema; looks, and changes nothing.
+pub(crate) async fn missing(db: &Db) -> Result<usize> {
+    db.read((), |tx, ()| Box::pin(count_missing(tx))).await
+}
+
+async fn count_missing(tx: &Tx<'_>) -> Result<usize> {
+    let table = if tx.is_postgres() { &TABLE_ON_POSTGRES } else { &TABLE_ON_SQLITE };
+    if !tx.exists(table, &[]).await? {
+        return Ok(MIGRATIONS.len());
     }
-    tx.execute(&KNOW_MIGRATIONS, &[]).await?;
+    let applied = applied(tx).await?;
+    Ok(MIGRATIONS.iter().filter(|m| applied.iter().all(|(version, _)| *version != m.version)).count())
+}
+
+/// What was applied so far; refuses what this version does not know.
+async fn applied(tx: &Tx<'_>) -> Result<Vec<(i64, String)>> {
     let applied = tx.rows(&APPLIED, &[], |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?))).await?;
     if let Some((version, _)) = applied.iter().find(|(version, _)| MIGRATIONS.iter().all(|m| m.version != *version)) {
         return Err(Error::Migration(format!(
             "it has version {version}, which this callspool does not know; use a newer one"
         )));
     }
-    for migration in MIGRATIONS {
-        let checksum = hex::encode(Sha256::digest(migration.text));
-        match applied.iter().find(|(version, _)| *version == migration.version) {
-            Some((_, known)) if *known == checksum => {}
-            Some((version, _)) => {
-                return Err(Error::Migration(format!("its version {version} was made by a different callspool")));
-            }
-            None => {
-                apply(tx, migration.text).await?;
-                tx.execute(&NOTE, params![migration.version, checksum]).await?;
-            }
+    for (version, known) in &applied {
+        let ours = MIGRATIONS.iter().find(|m| m.version == *version).map(|m| hex::encode(Sha256::digest(m.text)));
+        if ours.as_ref() != Some(known) {
+            return Err(Error::Migration(format!("its version {version} was made by a different callspool")));
         }
+    }
+    Ok(applied)
+}
+
+async fn apply_missing(tx: &Tx<'_>) -> Result<()> {
+    if tx.is_postgres() {
+        // Any number, the same in every version: nodes that start at once wait here for each other.
+        tx.execute(&LOCK, &[]).await?;
+    }
+    tx.execute(&KNOW_MIGRATIONS, &[]).await?;
+    let applied = applied(tx).await?;
+    for migration in MIGRATIONS.iter().filter(|m| applied.iter().all(|(version, _)| *version != m.version)) {
+        apply(tx, migration.text).await?;
+        tx.execute(&NOTE, params![migration.version, hex::encode(Sha256::digest(migration.text))]).await?;
     }
     Ok(())
 }

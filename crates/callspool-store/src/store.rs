@@ -66,6 +66,17 @@ impl Drop for Inner {
     }
 }
 
+/// What is found where a database should be.
+#[derive(Debug)]
+pub enum Found {
+    /// SQLite: there is no file yet; the first start makes it.
+    Nothing,
+    /// A database that the next start brings up to date, by so many changes of its schema.
+    Behind(usize),
+    /// A database of this version, to be read.
+    Current(Store),
+}
+
 /// The right to work on a SQLite database; ends when dropped, and with the process.
 #[derive(Debug)]
 pub struct WorkLock {
@@ -97,6 +108,31 @@ impl Store {
         let store = Self { inner: Arc::new(Inner { db, signals, policy: Arc::new(policy), lock_file, tasks }) };
         meta::adopt_policy(&store).await?;
         Ok(store)
+    }
+
+    /// Looks for the database without creating, migrating or planning anything; who reads it that way must not write.
+    pub async fn look(url: &str, policy: Policy) -> Result<Found> {
+        let (signals, options) = (Arc::new(Signals::default()), OpenOptions::default());
+        let db = if let Some(path) = url.strip_prefix("sqlite://") {
+            let path = Path::new(path);
+            if path.metadata().map_or(true, |found| found.len() == 0) {
+                return Ok(Found::Nothing);
+            }
+            Db::Sqlite(Sqlite::open(path, &options, &signals)?)
+        } else {
+            Db::Postgres(Box::new(Postgres::new(url, &options, &signals)?))
+        };
+        let db = Arc::new(db);
+        match migrations::missing(&db).await {
+            Ok(0) => {
+                let (policy, lock_file, tasks) = (Arc::new(policy), None, Vec::new());
+                Ok(Found::Current(Self { inner: Arc::new(Inner { db, signals, policy, lock_file, tasks }) }))
+            }
+            missing => {
+                db.close().await;
+                missing.map(Found::Behind)
+            }
+        }
     }
 
     /// What the configuration decides.

@@ -48,21 +48,23 @@ pub struct AirtableRecords {
     turns: Turns,
 }
 
+/// The settings in the client's shape.
+pub(crate) fn airtable_config(settings: &AirtableSettings) -> AirtableConfig {
+    AirtableConfig {
+        base_url: settings.api_url.clone(),
+        base: settings.base.clone(),
+        table: settings.table.clone(),
+        token: settings.token.clone(),
+        job_field: settings.job_field.clone(),
+        call_field: settings.call_field.clone().unwrap_or_default(),
+        history_field: settings.history_field.clone(),
+        url_field: settings.url_field.clone(),
+    }
+}
+
 impl AirtableRecords {
     fn new(settings: &AirtableSettings, http: &Http, store: &Store, clock: &Clock) -> Self {
-        let client = Airtable::new(
-            http,
-            AirtableConfig {
-                base_url: settings.api_url.clone(),
-                base: settings.base.clone(),
-                table: settings.table.clone(),
-                token: settings.token.clone(),
-                job_field: settings.job_field.clone(),
-                call_field: settings.call_field.clone().unwrap_or_default(),
-                history_field: settings.history_field.clone(),
-                url_field: settings.url_field.clone(),
-            },
-        );
+        let client = Airtable::new(http, airtable_config(settings));
         let turns = Turns {
             store: store.clone(),
             clock: clock.clone(),

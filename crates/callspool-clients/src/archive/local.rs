@@ -7,6 +7,7 @@
 mod disk;
 mod identity;
 mod temporary;
+mod trial;
 
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};

@@ -7,6 +7,7 @@ mod config;
 mod doorway;
 mod failure;
 mod parts;
+mod trial;
 
 use std::ops::Range;
 use std::time::Duration;

@@ -100,14 +100,16 @@ impl Airtable {
 
     /// `{base URL}/v0/{base}/{table}/{more…}`.
     pub(super) fn url(&self, more: &[&str]) -> Result<Url, StepFailure> {
+        let table = [self.config.base.as_str(), self.config.table.as_str()];
+        self.root_url(&[&table, more].concat())
+    }
+
+    /// `{base URL}/v0/{segments…}`.
+    pub(super) fn root_url(&self, segments: &[&str]) -> Result<Url, StepFailure> {
         let mut url = self.config.base_url.clone();
         let unusable =
             || StepFailure::new(Code::RecordsMisconfigured, "AIRTABLE_ENDPOINT_URL is no http(s) URL; correct it");
-        url.path_segments_mut()
-            .map_err(|()| unusable())?
-            .pop_if_empty()
-            .extend(["v0", self.config.base.as_str(), self.config.table.as_str()])
-            .extend(more);
+        url.path_segments_mut().map_err(|()| unusable())?.pop_if_empty().push("v0").extend(segments);
         Ok(url)
     }
 }

@@ -32,6 +32,11 @@ impl Refusal {
         self.status.is_client_error() && !matches!(self.status.as_u16(), 401 | 429) && !self.is_unknown_field()
     }
 
+    /// The record is not there; so this refusal is none of the token's rights.
+    pub(super) fn is_no_such_record(&self) -> bool {
+        self.kind == "ROW_DOES_NOT_EXIST" || (self.status == StatusCode::NOT_FOUND && self.kind == "NOT_FOUND")
+    }
+
     fn is_unknown_field(&self) -> bool {
         matches!(self.kind.as_str(), "UNKNOWN_FIELD_NAME" | "TABLE_NOT_FOUND")
     }

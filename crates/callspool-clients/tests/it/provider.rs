@@ -7,7 +7,7 @@ use callspool_clients::{Http, Twilio, TwilioAccount};
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::recording::Track;
 use callspool_domain::{Clock, Code, RecordingSid, Secret, StepFailure};
-use callspool_sandbox::twilio::{Audio, KeyPair, NewRecording, Route, TwilioOptions};
+use callspool_sandbox::twilio::{Audio, KeyPair, NewRecording, Number, Route, TwilioOptions};
 use callspool_sandbox::{BodyKind, Fault};
 use futures::TryStreamExt as _;
 use reqwest::StatusCode;
@@ -270,4 +270,35 @@ async fn nothing_prints_the_password() {
     let twilio = client(&http(), "http://127.0.0.1:1");
     let failure = twilio.recording(&recording()).await.map(drop).expect_err("nobody is there");
     assert!(!format!("{twilio:?} {failure:?}").contains(TOKEN));
+}
+
+#[tokio::test]
+async fn what_an_account_is_set_to_is_read_page_by_page_and_with_every_fault_named() {
+    let (provider, _) = provider().await;
+    let twilio = client(&http(), provider.base_url());
+    for n in 0..101 {
+        provider.add_number(Number::new(account(), &format!("+1500555{n:04}"), "https://calls.example.com/voice"));
+    }
+    let numbers = twilio.phone_numbers().await.expect("numbers");
+    assert!(numbers.complete && numbers.items.len() == 101 && numbers.items[0].takes_calls());
+    assert_eq!(provider.count(Route::Numbers), 2);
+    assert_eq!(twilio.applications().await.expect("applications").items.len(), 0);
+    assert_eq!(twilio.account_status().await.expect("status"), "active");
+    assert!(twilio.may_read_recordings().await.expect("rights").0.is_some());
+    twilio.may_read_calls().await.expect("rights");
+    for (fault, code) in [
+        (Fault::status(StatusCode::UNAUTHORIZED), Code::ProviderUnauthorized),
+        (Fault::status(StatusCode::FORBIDDEN), Code::ProviderForbidden),
+        (Fault::throttled(1), Code::ProviderThrottled),
+        (Fault::status(StatusCode::BAD_GATEWAY), Code::ProviderUnavailable),
+        (Fault::status(StatusCode::FOUND), Code::ProviderRejected),
+        (Fault::CutAfter(10), Code::ProviderReset),
+        (Fault::WrongBody { body: BodyKind::Html, disguised: true }, Code::ProviderUnreadable),
+    ] {
+        provider.faults().next(Route::Numbers, fault.clone());
+        let failure = twilio.phone_numbers().await.expect_err("a fault");
+        assert_eq!(failure.code, code, "{fault:?}: {failure}");
+        assert!(!failure.detail.contains(TOKEN));
+    }
+    assert_eq!(provider.unexpected_requests(), Vec::<String>::new());
 }

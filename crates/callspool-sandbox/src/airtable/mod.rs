@@ -75,10 +75,13 @@ pub enum Route {
     Create,
     /// Deleting records.
     Delete,
+    /// The base's tables and their fields.
+    Schema,
 }
 
 impl server::Route for Route {
-    const ALL: &'static [Self] = &[Self::Get, Self::List, Self::Patch, Self::PatchMany, Self::Create, Self::Delete];
+    const ALL: &'static [Self] =
+        &[Self::Get, Self::List, Self::Patch, Self::PatchMany, Self::Create, Self::Delete, Self::Schema];
 }
 
 /// What answers in an [`Airtable`].
@@ -159,6 +162,16 @@ impl Airtable {
         self.service().table().add_field(name);
     }
 
+    /// A person makes a column one of another kind, e.g. `checkbox`. What is in it stays. No effect on an unknown one.
+    pub fn set_field_kind(&self, name: &str, kind: &str) {
+        self.service().table().set_field_kind(name, kind);
+    }
+
+    /// A person takes a column away, and what is in it.
+    pub fn remove_field(&self, name: &str) {
+        self.service().table().remove_field(name);
+    }
+
     /// How often a client has earned the penalty for too many requests.
     pub fn penalties(&self) -> u64 {
         self.service().limiter.penalties()
@@ -169,6 +182,9 @@ impl Service for Records {
     type Route = Route;
 
     fn aim(&self, head: &Parts) -> Option<(Route, String)> {
+        if let Some(base) = rest::schema_of(head.uri.path()) {
+            return Some((Route::Schema, base));
+        }
         let (_, _, rest) = rest::split(head.uri.path())?;
         let route = match (head.method.clone(), rest.as_deref()) {
             (Method::GET, None) | (Method::POST, Some("listRecords")) => Route::List,

@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;
+use super::state::Table;
 use super::{Records, list, write};
 
 /// The longest URL (<https://support.airtable.com/docs/enforcement-of-url-length-limit-for-web-api-requests>).
@@ -24,6 +25,12 @@ pub(super) fn split(path: &str) -> Option<(String, String, Option<String>)> {
     }
 }
 
+/// The base, of `/v0/meta/bases/{base}/tables`.
+pub(super) fn schema_of(path: &str) -> Option<String> {
+    let base = path.strip_prefix("/v0/meta/bases/")?.strip_suffix("/tables")?;
+    (!base.contains('/')).then(|| percent_decode_str(base).decode_utf8_lossy().into_owned())
+}
+
 pub(super) async fn answer(records: &Records, request: axum::extract::Request) -> Response {
     let (head, body) = request.into_parts();
     let outcome = match axum::body::to_bytes(body, BODY_CAP).await {
@@ -37,9 +44,6 @@ pub(super) async fn answer(records: &Records, request: axum::extract::Request) -
 }
 
 fn carry_out(records: &Records, head: &Parts, body: &[u8]) -> Result<Value, Refusal> {
-    let Some((base, table, rest)) = split(head.uri.path()) else {
-        return Err(Refusal::not_found().unexpected("no such path"));
-    };
     let credentials = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if credentials.and_then(|given| given.strip_prefix("Bearer ")) != Some(records.token.expose()) {
         return Err(Refusal::unauthorized().unexpected("wrong or missing credentials"));
@@ -49,6 +53,12 @@ fn carry_out(records: &Records, head: &Parts, body: &[u8]) -> Result<Value, Refu
     }
     let now = records.clock.now();
     let mut stored = records.table();
+    if let Some(base) = schema_of(head.uri.path()) {
+        return schema(records, &stored, head, &base);
+    }
+    let Some((base, table, rest)) = split(head.uri.path()) else {
+        return Err(Refusal::not_found().unexpected("no such path"));
+    };
     if base != records.base || (table != stored.name && table != stored.id) {
         return Err(Refusal::forbidden());
     }
@@ -72,6 +82,20 @@ fn carry_out(records: &Records, head: &Parts, body: &[u8]) -> Result<Value, Refu
             Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "INVALID_REQUEST_UNKNOWN", &why).unexpected(&why))
         }
     }
+}
+
+/// <https://airtable.com/developers/web/api/get-base-schema>
+fn schema(records: &Records, table: &Table, head: &Parts, base: &str) -> Result<Value, Refusal> {
+    if head.method != Method::GET {
+        return Err(Refusal::not_found().unexpected("a schema is read"));
+    }
+    if base != records.base {
+        return Err(Refusal::forbidden());
+    }
+    if !records.limiter.admits(records.clock.now()) {
+        return Err(Refusal::throttled());
+    }
+    Ok(json!({ "tables": [table.schema()] }))
 }
 
 fn first(mut values: Vec<Value>) -> Value {

@@ -25,6 +25,8 @@ pub(super) struct Table {
 struct Field {
     id: String,
     name: String,
+    /// As the schema names it; every one takes text all the same.
+    kind: String,
 }
 
 /// One row.
@@ -67,8 +69,31 @@ impl Table {
 
     pub(super) fn add_field(&mut self, name: &str) {
         if self.field(name).is_none() {
-            self.fields.push(Field { id: id("fld", dice(1, name.as_bytes())), name: name.to_owned() });
+            let id = id("fld", dice(1, name.as_bytes()));
+            self.fields.push(Field { id, name: name.to_owned(), kind: "multilineText".to_owned() });
         }
+    }
+
+    pub(super) fn set_field_kind(&mut self, name: &str, kind: &str) {
+        if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {
+            kind.clone_into(&mut field.kind);
+        }
+    }
+
+    pub(super) fn remove_field(&mut self, name: &str) {
+        self.fields.retain(|field| field.name != name);
+        for record in &mut self.records {
+            record.cells.remove(name);
+        }
+    }
+
+    /// The table as the schema of its base describes it.
+    pub(super) fn schema(&self) -> Value {
+        let fields: Vec<Value> =
+            self.fields.iter().map(|field| json!({"id": field.id, "name": field.name, "type": field.kind})).collect();
+        let primary = self.fields.first().map(|field| field.id.clone());
+        let views = json!([{"id": id("viw", dice(2, self.name.as_bytes())), "name": "Grid view", "type": "grid"}]);
+        json!({"id": self.id, "name": self.name, "primaryFieldId": primary, "fields": fields, "views": views})
     }
 
     /// The name of the field with this name or id.

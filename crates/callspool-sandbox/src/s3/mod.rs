@@ -64,6 +64,37 @@ pub struct Quirks {
     pub missing_is_forbidden: bool,
 }
 
+/// What the credentials may do. The default is everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights {
+    /// `s3:PutObject`.
+    pub put: bool,
+    /// `s3:GetObject`, which HEAD needs as well.
+    pub get: bool,
+    /// `s3:ListBucket`; without it what is missing is 403, not 404.
+    pub list: bool,
+    /// `s3:DeleteObject`.
+    pub delete: bool,
+}
+
+impl Default for Rights {
+    fn default() -> Self {
+        Self { put: true, get: true, list: true, delete: true }
+    }
+}
+
+impl Rights {
+    fn allow(self, route: Route) -> bool {
+        match route {
+            Route::PutObject | Route::CreateMultipart | Route::UploadPart | Route::CompleteMultipart => self.put,
+            Route::Head | Route::Get => self.get,
+            Route::List => self.list,
+            Route::Delete => self.delete,
+            Route::AbortMultipart | Route::Bucket => true,
+        }
+    }
+}
+
 /// What a store makes of `If-None-Match: *`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum IfNoneMatch {
@@ -75,6 +106,9 @@ pub enum IfNoneMatch {
     /// 400 `InvalidArgument`.
     BadRequest,
 }
+
+/// A refused body is read up to here.
+const LARGEST_REFUSED: usize = 16 << 20;
 
 /// The kinds of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -129,6 +163,7 @@ pub struct Objects {
 #[derive(Debug, Default)]
 struct Open {
     quirks: Mutex<Quirks>,
+    rights: Mutex<Rights>,
     /// The multipart uploads that have neither been completed nor aborted, by id.
     uploads: Mutex<BTreeMap<String, Upload>>,
 }
@@ -143,6 +178,15 @@ struct Upload {
 impl Open {
     fn quirks(&self) -> Quirks {
         *self.quirks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rights(&self) -> Rights {
+        *self.rights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what is missing looks forbidden.
+    fn hides_missing(&self) -> bool {
+        self.quirks().missing_is_forbidden || !self.rights().list
     }
 
     fn uploads(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Upload>> {
@@ -162,6 +206,11 @@ impl S3 {
     /// Makes it differ from Amazon's from now on.
     pub fn set_quirks(&self, quirks: Quirks) {
         *self.service().open.quirks.lock().unwrap_or_else(PoisonError::into_inner) = quirks;
+    }
+
+    /// Gives the credentials these rights from now on. What they lack is refused as a policy does it, whoever asks.
+    pub fn set_rights(&self, rights: Rights) {
+        *self.service().open.rights.lock().unwrap_or_else(PoisonError::into_inner) = rights;
     }
 
     /// The keys of all objects, sorted.
@@ -239,7 +288,7 @@ impl Objects {
     fn is_unexpected(&self, status: StatusCode, method: &Method, headers: &HeaderMap) -> bool {
         let quirks = self.open.quirks();
         match status {
-            StatusCode::FORBIDDEN if quirks.missing_is_forbidden => method != Method::GET && method != Method::HEAD,
+            StatusCode::FORBIDDEN if self.open.hides_missing() => method != Method::GET && method != Method::HEAD,
             StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED => {
                 quirks.if_none_match == IfNoneMatch::Honoured || !headers.contains_key(header::IF_NONE_MATCH)
             }
@@ -297,6 +346,15 @@ impl Service for Objects {
     }
 
     async fn answer(&self, request: axum::extract::Request) -> Response {
+        let (head, body) = request.into_parts();
+        if let Some((route, _)) = self.aim(&head)
+            && !self.open.rights().allow(route)
+        {
+            // Its body is read: a policy is evaluated when the request is there.
+            drop(axum::body::to_bytes(body, LARGEST_REFUSED).await);
+            return self.own_error(route, StatusCode::FORBIDDEN);
+        }
+        let request = axum::extract::Request::from_parts(head, body);
         let (method, headers) = (request.method().clone(), request.headers().clone());
         let answer = self.service.call(request.map(s3s::Body::http_body_unsync)).await;
         let mut response = match answer {

@@ -94,7 +94,7 @@ impl Store {
     /// Without the right to list, what is missing looks forbidden.
     fn hide_missing(&self, error: S3Error) -> S3Error {
         let missing = *error.code() == S3ErrorCode::NoSuchKey;
-        if missing && self.open.quirks().missing_is_forbidden { s3_error!(AccessDenied) } else { error }
+        if missing && self.open.hides_missing() { s3_error!(AccessDenied) } else { error }
     }
 
     /// Checksums are asked for by a header, or on a presigned URL by a parameter.
@@ -166,6 +166,9 @@ impl Drop for Kept {
 impl s3s::S3 for Store {
     async fn put_object(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let input = &mut request.input;
+        if !self.root.join(&input.bucket).is_dir() {
+            return Err(s3_error!(NoSuchBucket));
+        }
         let _writing = if input.if_none_match.is_some() { Some(self.begin(&input.bucket, &input.key)?) } else { None };
         let without_checksums = self.open.quirks().without_checksums;
         if without_checksums {

@@ -23,6 +23,11 @@ impl Twilio {
         self.world().draw_call_sid()
     }
 
+    /// Shows this `Date` in every answer from now on, as if its clock were another one.
+    pub fn show_date(&self, date: &str) {
+        self.world().show_date(date);
+    }
+
     /// Puts a recording into another state, e.g. `processing`, without telling anybody. No effect on an unknown one.
     pub fn set_status(&self, sid: &RecordingSid, status: &str) {
         if let Some(recording) = self.world().ledger().recording_mut(sid) {

@@ -7,6 +7,7 @@ mod audio;
 mod callbacks;
 mod encryption;
 mod inspect;
+mod inventory;
 mod live;
 mod media;
 mod paging;
@@ -26,6 +27,7 @@ use http::request::Parts;
 pub use audio::{Audio, Flaw, Length, Sound};
 pub use callbacks::{CallbackAnswer, PlaceCall, PlacedCall, SendCallback, Signed, Word};
 pub use encryption::{CipherFlaw, Encryption, KeyPair};
+pub use inventory::{Application, Number};
 pub use signature::sign;
 pub use state::{Call, NewRecording, Recording};
 
@@ -91,6 +93,12 @@ pub enum Route {
     Start,
     /// Pausing, resuming or stopping a recording.
     Update,
+    /// The account itself.
+    Account,
+    /// The list of telephone numbers.
+    Numbers,
+    /// The list of TwiML applications.
+    Applications,
 }
 
 impl server::Route for Route {
@@ -103,6 +111,9 @@ impl server::Route for Route {
         Self::Call,
         Self::Start,
         Self::Update,
+        Self::Account,
+        Self::Numbers,
+        Self::Applications,
     ];
 }
 
@@ -142,6 +153,10 @@ impl Service for Provider {
     async fn answer(&self, request: axum::extract::Request) -> Response {
         let (head, body) = request.into_parts();
         let body = axum::body::to_bytes(body, FORM_CAP).await.unwrap_or_default();
-        rest::answer(&self.0, &head, &body)
+        let mut response = rest::answer(&self.0, &head, &body);
+        if let Some(date) = self.0.shown_date() {
+            response.headers_mut().insert(http::header::DATE, date);
+        }
+        response
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::paging::{self, Listed};
 use super::state::{Call, Recording, World};
 use super::target::{self, Target, Under, Which};
-use super::{Account, live, media};
+use super::{Account, inventory, live, media};
 use crate::server::Unexpected;
 
 /// A query, decoded.
@@ -114,6 +114,9 @@ pub(super) fn answer(world: &World, head: &Parts, form: &[u8]) -> Response {
         }
         (&Method::GET, Target::Calls) => list_calls(world, account, path, &query),
         (&Method::GET, Target::Call(sid)) => fetch_call(world, account, &sid, path),
+        (&Method::GET, Target::Account) => inventory::fetch_account(world, account, is_by_key(account, head)),
+        (&Method::GET, Target::Numbers) => inventory::list_numbers(world, account, path, &query),
+        (&Method::GET, Target::Applications) => inventory::list_applications(world, account, path, &query),
         (method, _) => {
             let message = format!("Method {method} not allowed");
             let refusal = Refusal { status: StatusCode::METHOD_NOT_ALLOWED, code: 20004, message };
@@ -131,15 +134,21 @@ pub(super) fn unexpected(refusal: Refusal, xml: bool, why: &str) -> Response {
 
 /// Basic credentials: the account's sid and auth token, or its API key.
 fn is_authorized(account: &Account, head: &Parts) -> bool {
-    let given = head
-        .headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok()?.strip_prefix("Basic "))
-        .and_then(|coded| String::from_utf8(STANDARD.decode(coded).ok()?).ok());
-    let Some((user, password)) = given.as_deref().and_then(|given| given.split_once(':')) else { return false };
+    let Some((user, password)) = credentials(head) else { return false };
     let by_token = user == account.sid.as_str() && password == account.auth_token.expose();
-    let by_key = account.api_key.as_ref().is_some_and(|(sid, secret)| user == sid && password == secret.expose());
+    let by_key = account.api_key.as_ref().is_some_and(|(sid, secret)| user == *sid && password == secret.expose());
     by_token || by_key
+}
+
+/// Whether an API key asks, and not the account by its token.
+fn is_by_key(account: &Account, head: &Parts) -> bool {
+    credentials(head).is_none_or(|(user, _)| user != account.sid.as_str())
+}
+
+fn credentials(head: &Parts) -> Option<(String, String)> {
+    let coded = head.headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let given = String::from_utf8(STANDARD.decode(coded).ok()?).ok()?;
+    given.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
 }
 
 fn list_recordings(

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use callspool_domain::id::ConferenceSid;
 use callspool_domain::{AccountSid, CallSid, Clock, RecordingSid, Timestamp};
+use http::HeaderValue;
 use serde_json::Value;
 
+use super::inventory::Inventory;
 use super::live::Announce;
 use super::{Account, Audio, Encryption, Length, TwilioOptions, Word};
 use crate::dice::nth;
@@ -159,6 +161,9 @@ pub(super) struct Ledger {
     pub(super) calls: Vec<Call>,
     /// Callbacks that wait to be sent.
     pub(super) waiting: Vec<(RecordingSid, Word)>,
+    pub(super) inventory: Inventory,
+    /// The `Date` it shows, where that is not the machine's.
+    shown_date: Option<String>,
 }
 
 impl World {
@@ -187,6 +192,15 @@ impl World {
 
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The `Date` header of its answers, where it is not the machine's own.
+    pub(super) fn shown_date(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(self.ledger().shown_date.as_deref()?).ok()
+    }
+
+    pub(super) fn show_date(&self, date: &str) {
+        self.ledger().shown_date = Some(date.to_owned());
     }
 
     /// 32 hexadecimal digits that were not given out before.

@@ -22,6 +22,12 @@ pub(super) enum Target {
     Calls,
     /// A call.
     Call(CallSid),
+    /// The account itself.
+    Account,
+    /// The list of telephone numbers.
+    Numbers,
+    /// The list of applications.
+    Applications,
 }
 
 /// Whose recordings.
@@ -42,7 +48,11 @@ pub(super) enum Which {
 
 /// Reads a path below `/2010-04-01/Accounts/`.
 pub(super) fn parse(path: &str) -> Option<(AccountSid, Target)> {
-    let (account, rest) = path.strip_prefix("/2010-04-01/Accounts/")?.split_once('/')?;
+    let rest = path.strip_prefix("/2010-04-01/Accounts/")?;
+    if let Some(account) = rest.strip_suffix(".json").filter(|name| !name.contains('/')) {
+        return Some((AccountSid::parse(account).ok()?, Target::Account));
+    }
+    let (account, rest) = rest.split_once('/')?;
     let parts: Vec<&str> = rest.split('/').collect();
     let target = match *parts.as_slice() {
         ["Recordings.json"] => Target::Recordings(Under::Account),
@@ -58,6 +68,8 @@ pub(super) fn parse(path: &str) -> Option<(AccountSid, Target)> {
             Target::RecordingUnder(Under::Conference(ConferenceSid::parse(conference).ok()?), which(name)?)
         }
         ["Calls.json"] => Target::Calls,
+        ["IncomingPhoneNumbers.json"] => Target::Numbers,
+        ["Applications.json"] => Target::Applications,
         ["Calls", name] => Target::Call(CallSid::parse(name.strip_suffix(".json")?).ok()?),
         _ => return None,
     };
@@ -93,13 +105,18 @@ impl Target {
             Self::Media(..) => Route::Media,
             Self::Calls => Route::Calls,
             Self::Call(_) => Route::Call,
+            Self::Account => Route::Account,
+            Self::Numbers => Route::Numbers,
+            Self::Applications => Route::Applications,
         }
     }
 
     /// The id in it, empty where it has none.
     pub(super) fn subject(&self) -> String {
         match self {
-            Self::Recordings(Under::Account) | Self::Calls => String::new(),
+            Self::Recordings(Under::Account) | Self::Calls | Self::Account | Self::Numbers | Self::Applications => {
+                String::new()
+            }
             Self::Recordings(Under::Conference(sid)) => sid.to_string(),
             Self::Recording(sid) | Self::RecordingUnder(_, Which::Sid(sid)) | Self::Media(sid, _) => sid.to_string(),
             Self::RecordingUnder(_, Which::Current) => "Twilio.CURRENT".to_owned(),
@@ -135,7 +152,9 @@ impl Target {
                 "Page",
                 "PageToken",
             ],
-            Self::Call(_) => &[],
+            Self::Call(_) | Self::Account => &[],
+            Self::Numbers => &["PhoneNumber", "PageSize", "Page", "PageToken"],
+            Self::Applications => &["FriendlyName", "PageSize", "Page", "PageToken"],
         }
     }
 }

@@ -120,3 +120,19 @@ async fn what_the_real_one_refuses_is_refused_and_remembered() {
     assert_eq!((missing.status, missing.text().as_str()), (404, r#"{"error":"NOT_FOUND"}"#));
     assert_eq!(airtable.unexpected_requests(), [""; 0]);
 }
+
+#[tokio::test]
+async fn a_base_tells_its_schema_and_counts_the_question() {
+    let (airtable, _) = airtable(Some(1)).await;
+    let schema = async |base: &str| {
+        let target = format!("/v0/meta/bases/{base}/tables");
+        exchange(airtable.base_url(), &request("GET", &target, CREDENTIALS, "")).await
+    };
+    airtable.set_field_kind("Job ID", "formula");
+    let told = schema("appSandbox0000001").await.json();
+    assert_eq!(told["tables"][0]["name"], "Jobs");
+    assert_eq!(told["tables"][0]["fields"][0]["type"], "formula");
+    assert_eq!(schema("appSandbox0000001").await.status, 429);
+    assert_eq!(schema("appAnother").await.status, 403);
+    assert_eq!(airtable.unexpected_requests(), [""; 0]);
+}

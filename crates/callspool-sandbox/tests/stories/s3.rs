@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
-use callspool_sandbox::s3::{IfNoneMatch, Quirks, Route};
+use callspool_sandbox::s3::{IfNoneMatch, Quirks, Rights, Route};
 use callspool_sandbox::{Fault, S3, S3Options};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::StatusCode;
@@ -176,4 +176,23 @@ async fn faults_hit_the_part_they_are_meant_for_and_strangers_are_refused() {
     assert_eq!(exchange(s3.base_url(), &request("GET", KEY, "", "")).await.status, 403);
     assert_eq!(s3.take_unexpected_requests().len(), 1);
     assert_eq!(s3.count_of(Route::UploadPart, "2024/call.wav"), 2);
+}
+
+#[tokio::test]
+async fn rights_that_are_missing_are_refused_as_a_policy_does_it() {
+    let s3 = s3().await;
+    assert_eq!(send(&s3, "PUT", KEY, &[], "audio").await.status, 200);
+    s3.set_rights(Rights { put: false, get: true, list: false, delete: false });
+    for (method, target) in [("PUT", KEY), ("DELETE", KEY), ("GET", "/recordings?list-type=2")] {
+        let refused = send(&s3, method, target, &[], "").await;
+        assert!(refused.status == 403 && refused.text().contains("<Code>AccessDenied</Code>"), "{method} {target}");
+    }
+    assert_eq!(send(&s3, "HEAD", KEY, &[], "").await.status, 200);
+    assert_eq!(send(&s3, "HEAD", "/recordings/missing", &[], "").await.status, 403, "nothing tells what is missing");
+    s3.set_rights(Rights { get: false, ..Rights::default() });
+    assert_eq!(send(&s3, "GET", KEY, &[], "").await.status, 403);
+    s3.set_rights(Rights::default());
+    assert_eq!(send(&s3, "HEAD", "/recordings/missing", &[], "").await.status, 404);
+    assert_eq!(send(&s3, "DELETE", KEY, &[], "").await.status, 204);
+    assert_eq!(s3.unexpected_requests(), [""; 0]);
 }

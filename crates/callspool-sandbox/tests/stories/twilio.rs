@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::{RecordingSid, Secret};
-use callspool_sandbox::twilio::{Account, Audio, Flaw, NewRecording, PlaceCall, Route};
+use callspool_sandbox::twilio::{Account, Audio, Flaw, NewRecording, Number, PlaceCall, Route};
 use callspool_sandbox::{Twilio, TwilioOptions};
 
 use crate::wire::{account, ask, basic, exchange, request, twilio};
@@ -173,4 +173,26 @@ async fn a_placed_call_can_be_fetched_and_listed() {
     assert_eq!(calls["calls"].as_array().map(Vec::len), Some(1));
     let of_call = ask(&twilio, "GET", &format!("/Calls/{}/Recordings.json", placed.call_sid)).await.json();
     assert_eq!(of_call["recordings"][0]["sid"].as_str(), Some(placed.recording_sid.as_str()));
+}
+
+#[tokio::test]
+async fn a_standard_key_may_list_numbers_and_not_read_the_account() {
+    let key = ("SK00000000000000000000000000000001".to_owned(), Secret::new("key secret"));
+    let options = TwilioOptions::new(callspool_domain::Clock::System, account(), "token");
+    let accounts = vec![Account { sid: account(), auth_token: Secret::new("token"), api_key: Some(key) }];
+    let twilio = Twilio::start(TwilioOptions { accounts, ..options }).await.expect("start");
+    let sid = twilio.add_number(Number::new(account(), "+15005550006", "https://calls.example.com/voice"));
+    let asked = async |rest: &str, user: &str, password: &str| {
+        let target = format!("/2010-04-01/Accounts/{}{rest}", account());
+        exchange(twilio.base_url(), &request("GET", &target, &basic(user, password), "")).await
+    };
+    let numbers = asked("/IncomingPhoneNumbers.json", "SK00000000000000000000000000000001", "key secret").await;
+    assert_eq!(numbers.json()["incoming_phone_numbers"][0]["sid"], sid);
+    let refused = asked(".json", "SK00000000000000000000000000000001", "key secret").await;
+    assert_eq!((refused.status, refused.json()["code"].as_u64()), (401, Some(20003)));
+    assert_eq!(asked(".json", account().as_str(), "token").await.json()["status"], "active");
+    twilio.set_account_status(&account(), "suspended");
+    assert_eq!(asked(".json", account().as_str(), "token").await.json()["status"], "suspended");
+    assert_eq!(twilio.unexpected_requests(), [""; 0]);
+    assert_eq!(asked("/Applications.json?Sid=AP1", account().as_str(), "token").await.status, 400);
 }

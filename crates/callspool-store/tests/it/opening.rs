@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use callspool_domain::{Lane, StepName};
-use callspool_store::{Error, OpenOptions, Store};
+use callspool_store::{Error, Found, OpenOptions, Store};
 use futures::future::join_all;
 
 use crate::scene::{Scene, at, claim, on_both, policy};
@@ -10,6 +10,7 @@ use crate::words::callback;
 on_both! {
     several_nodes_may_start_at_once
     a_database_of_a_newer_version_is_refused
+    looking_changes_nothing
     a_closed_store_says_so
 }
 
@@ -35,6 +36,26 @@ async fn a_database_of_a_newer_version_is_refused(scene: &Scene) {
     scene.execute("UPDATE schema_migrations SET checksum = 'another'").await;
     let refused = Store::open(&scene.url, policy(), OpenOptions::default()).await;
     assert!(matches!(refused, Err(Error::Migration(_))), "{refused:?}");
+}
+
+async fn looking_changes_nothing(scene: &Scene) {
+    let look = async || Store::look(&scene.url, policy()).await;
+    assert!(matches!(look().await, Ok(Found::Current(_))));
+    scene.execute("DELETE FROM schema_migrations WHERE version > 1").await;
+    for _ in 0..2 {
+        let found = look().await;
+        assert!(matches!(found, Ok(Found::Behind(missing)) if missing > 0), "{found:?}");
+    }
+    scene.execute("DROP TABLE schema_migrations").await;
+    assert!(matches!(look().await, Ok(Found::Behind(_))));
+    scene.execute("CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, checksum TEXT NOT NULL)").await;
+    scene.execute("INSERT INTO schema_migrations (version, checksum) VALUES (99, 'x')").await;
+    assert!(matches!(look().await, Err(Error::Migration(_))));
+    let nowhere = format!("{}.nowhere", scene.url);
+    if !scene.is_postgres() {
+        assert!(matches!(Store::look(&nowhere, policy()).await, Ok(Found::Nothing)));
+        assert!(!std::path::Path::new(nowhere.trim_start_matches("sqlite://")).exists());
+    }
 }
 
 async fn a_closed_store_says_so(scene: &Scene) {

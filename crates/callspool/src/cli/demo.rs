@@ -104,3 +104,29 @@ async fn act(stage: &Stage, served: &Served, args: &Args) -> Result<(Option<Audi
     let outcome = if audit.is_clean() { Outcome::Done } else { Outcome::Findings };
     Ok((Some(audit), outcome))
 }
+
+#[cfg(test)]
+mod tests {
+    use callspool_clients::http::HttpOptions;
+
+    use super::*;
+    use crate::cli::doctor;
+    use crate::config::RecordsSettings;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_demos_own_setting_is_in_order() {
+        let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.expect("a port");
+        let stage = Stage::build(listener.local_addr().expect("address")).await.expect("the stand-ins start");
+        let mut config = stage.config().expect("a configuration");
+        let served = serve(stage.open(config.clone()).await.expect("it opens"), listener).await.expect("it serves");
+        if let RecordsSettings::Airtable(airtable) = &mut config.records {
+            // Three requests are within the limit; nobody has to wait for doctor's own pace.
+            airtable.interval = Duration::ZERO;
+        }
+        let options = HttpOptions { system_proxy: false, ..HttpOptions::default() };
+        let findings = doctor::examine(&config, &options).await.expect("it looks");
+        let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert_eq!(doctor::outcome(&findings), Outcome::Done, "{told:#?}");
+        served.stop().await;
+    }
+}

@@ -3,6 +3,7 @@
 
 mod accept;
 mod demo;
+mod doctor;
 mod policy;
 mod process;
 mod retry;
@@ -40,6 +41,8 @@ enum Command {
     Serve,
     /// Run the service with a sandbox outside world that places calls; needs no account and no network.
     Demo(demo::Args),
+    /// Check everything that a recording depends on, and say what to do.
+    Doctor(doctor::Args),
     /// Bring these recordings through the pipeline now.
     Process(process::Args),
     /// Show everything known about one recording, and why it would or would not be released.
@@ -61,6 +64,10 @@ enum Command {
 enum Outcome {
     Done,
     Findings,
+    /// The configuration makes no sense; everything is said about it.
+    Misconfigured,
+    /// An outside service failed, so that not everything could be done.
+    Unanswered,
 }
 
 /// Why a command failed.
@@ -97,6 +104,8 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),
+        Ok(Outcome::Misconfigured) => ExitCode::from(2),
+        Ok(Outcome::Unanswered) => ExitCode::from(3),
         Err(failure) => {
             complain(&failure.to_string());
             ExitCode::from(failure.exit_code())
@@ -109,14 +118,18 @@ async fn run(cli: Cli) -> Result<Outcome, Failure> {
     if let Command::Demo(args) = cli.command {
         return demo::run(args).await;
     }
-    let config = Config::load(cli.config.as_deref())?;
+    let config = Config::load(cli.config.as_deref());
+    if let Command::Doctor(args) = &cli.command {
+        return doctor::run(config, args).await;
+    }
+    let config = config?;
     if let Command::Policy(args) = &cli.command {
         return policy::run(&config, args);
     }
     log::start(&config.server);
     let app = App::open(config, Clock::System, &HttpOptions::default()).await?;
     match cli.command {
-        Command::Serve | Command::Demo(_) | Command::Policy(_) => serve::run(app).await,
+        Command::Serve | Command::Demo(_) | Command::Policy(_) | Command::Doctor(_) => serve::run(app).await,
         Command::Process(args) => process::run(app, args).await,
         Command::Show(args) => show::run(&app, &args).await,
         Command::Url(args) => url::run(app, args).await,

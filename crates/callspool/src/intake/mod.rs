@@ -21,6 +21,8 @@ use axum::Router;
 use axum::routing::get;
 
 pub use callback::PATHS;
+pub(crate) use status::PATH as STATUS_PATH;
+pub(crate) use voice::{PATHS as VOICE_PATHS, document as voice_document};
 
 use crate::lifecycle::App;
 

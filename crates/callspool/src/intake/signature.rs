@@ -55,6 +55,11 @@ pub fn is_genuine(signature: &str, url: &str, body: Body<'_>, algorithm: Algorit
     genuine
 }
 
+/// The signature of a form that is sent to `url`, as the provider makes it.
+pub fn signature_of(url: &str, form: &Form, algorithm: Algorithm, secret: &Secret) -> String {
+    sign(algorithm, secret, url, &signed_pairs(form))
+}
+
 fn sign(algorithm: Algorithm, secret: &Secret, url: &str, suffix: &[u8]) -> String {
     match algorithm {
         Algorithm::Sha1 => sign_with::<Hmac<Sha1>>(secret, url, suffix),

@@ -22,7 +22,7 @@ use super::webhook::{self, Webhook};
 use crate::lifecycle::App;
 
 /// Where the provider is told to send it.
-pub(super) const PATH: &str = "/api/twilio/status";
+pub(crate) const PATH: &str = "/api/twilio/status";
 
 /// After this the provider is asked to send again.
 const STORING: Duration = Duration::from_secs(8);

@@ -18,11 +18,11 @@ use super::refusal::{Refusal, measured};
 use super::twiml::Twiml;
 use super::{call, webhook};
 use crate::callback_url::callback_url;
-use crate::config::{Then, VoiceRule};
+use crate::config::{Config, Then, VoiceRule};
 use crate::lifecycle::App;
 
 /// Every path of the voice webhook; the later two are those of earlier systems.
-pub(super) const PATHS: [&str; 3] = ["/api/twilio/voice", "/api/twilio-webhook", "/twiml"];
+pub(crate) const PATHS: [&str; 3] = ["/api/twilio/voice", "/api/twilio-webhook", "/twiml"];
 
 /// A caller hears nothing meanwhile.
 const STORING: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ pub(super) async fn answer(State(app): State<Arc<App>>, request: Request) -> Res
         if rule.is_none() {
             tracing::error!(call_sid = %event.call, "voice_not_configured");
         }
-        let document = document(&app, &event, rule);
+        let document = document(&app.config, &event, rule);
         // The answer is what makes a call be answered, so a request may be made from now on.
         call::follow(rule, &mut event);
         note(&app, event).await;
@@ -60,17 +60,18 @@ async fn note(app: &App, event: CallEvent) {
     }
 }
 
-fn document(app: &App, event: &CallEvent, rule: Option<&VoiceRule>) -> String {
+/// What is answered to a call that this rule is for, or none.
+pub(crate) fn document(config: &Config, event: &CallEvent, rule: Option<&VoiceRule>) -> String {
     let mut twiml = Twiml::new();
     if let Some(track) = rule.map_or(Some(Track::Mixed), in_twiml) {
-        let url = callback_url(&app.config, event.job.as_ref(), event.source.as_ref(), StartedBy::Twiml);
+        let url = callback_url(config, event.job.as_ref(), event.source.as_ref(), StartedBy::Twiml);
         let attributes = [
             ("recordingStatusCallback", url.as_str()),
             ("recordingStatusCallbackMethod", "POST"),
             ("recordingStatusCallbackEvent", "in-progress completed absent"),
             ("channels", "dual"),
             ("track", track.provider_word()),
-            ("trim", app.config.voice.trim),
+            ("trim", config.voice.trim),
         ];
         twiml.open("Start", &[]).open("Recording", &attributes).close("Recording").close("Start");
     }

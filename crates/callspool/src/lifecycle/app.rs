@@ -161,8 +161,7 @@ async fn folder_id(
     root: &Path,
     now: Timestamp,
 ) -> Result<Result<String, StepFailure>, callspool_store::Error> {
-    let absolute = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-    let name = format!("archive_folder {}", absolute.display());
+    let name = folder_name(root);
     if let Some(known) = store.meta_get(&name).await? {
         return Ok(Ok(known));
     }
@@ -171,6 +170,12 @@ async fn folder_id(
         Ok(id) => store.meta_set_if_absent(&name, &id).await.map(Ok),
         Err(failure) => Ok(Err(failure)),
     }
+}
+
+/// The name under which the ledger keeps a folder's id.
+pub(crate) fn folder_name(root: &Path) -> String {
+    let absolute = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    format!("archive_folder {}", absolute.display())
 }
 
 /// Makes the folder as soon as it can be made.

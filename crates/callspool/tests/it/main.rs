@@ -14,6 +14,7 @@ mod archive_folder;
 mod callbacks;
 mod calls;
 mod crash_loop;
+mod doctor;
 mod documents;
 mod encryption;
 mod happy_call;

@@ -157,7 +157,7 @@ impl World {
     }
 
     /// The settings, as a process gets them.
-    fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
         let settings = self.settings.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         settings.chain([("APP_URL", self.address.as_str())])
     }

@@ -1,0 +1,289 @@
+//! Where an account's telephone numbers and applications get their TwiML, and what that means for the recording.
+//!
+//! Guarantee: an address that the provider tells is connected to only where it is on our own host.
+
+use std::collections::HashMap;
+
+use callspool_clients::http::Http;
+use callspool_clients::provider::{Application, PhoneNumber, Twilio};
+use callspool_clients::reach;
+use url::Url;
+
+use super::{Finding, Severity, Topic, mask, provider, twiml};
+use crate::config::{AccountSettings, Config};
+use crate::intake::{PATHS, STATUS_PATH, VOICE_PATHS};
+
+/// How many names stand in one finding.
+const NAMED: usize = 3;
+/// How many documents on our own host are read.
+const DOCUMENTS: usize = 20;
+
+/// What answers calls: a number, or an application.
+struct Place {
+    /// The masked number, or the application's sid.
+    name: String,
+    number: Option<String>,
+    voice_url: String,
+    status_callback: String,
+}
+
+/// Who answers at an address.
+enum Answerer {
+    Nobody,
+    /// Our voice webhook.
+    Callspool(Url),
+    /// Nearly: why it will not work.
+    Almost(&'static str),
+    /// Something else on our own host.
+    Neighbour(Url),
+    /// Another host, or what is no host.
+    Stranger(String),
+}
+
+pub(super) async fn examine(config: &Config, http: &Http, account: &AccountSettings, client: &Twilio) -> Vec<Finding> {
+    let sid = account.sid.as_str();
+    let listed = tokio::join!(client.phone_numbers(), client.applications());
+    let (numbers, applications) = match listed {
+        (Ok(numbers), Ok(applications)) => (numbers, applications),
+        (Err(failure), _) | (_, Err(failure)) if provider::is_refusal(failure.code) => {
+            let found = "telephone numbers and applications can't be read with these credentials";
+            let todo = "compare them with callspool policy twilio by hand, or give the key the right to read them";
+            return vec![Finding::new(Severity::Note, Topic::NumbersUnreadable, sid, found, todo)];
+        }
+        (Err(failure), _) | (_, Err(failure)) => return vec![Finding::failed(sid, &failure)],
+    };
+    let mut findings = Vec::new();
+    if !(numbers.complete && applications.complete) {
+        let found = "there are more numbers or applications than doctor reads; the rest was not looked at";
+        let todo = "compare them with callspool policy twilio by hand";
+        findings.push(Finding::new(Severity::Note, Topic::NumbersUnreadable, sid, found, todo));
+    }
+    let (places, odd) = places(&numbers.items, &applications.items);
+    findings.extend(odd);
+    let mut documents = HashMap::new();
+    for place in &places {
+        findings.extend(look_at(config, http, account, place, &mut documents).await);
+    }
+    let (total, others) = (numbers.items.len(), applications.items.len());
+    let mut findings = gather(findings);
+    findings.insert(0, Finding::ok(sid, format!("{total} number(s) and {others} application(s) looked at")));
+    findings
+}
+
+/// What answers, and what needs no further look.
+fn places(numbers: &[PhoneNumber], applications: &[Application]) -> (Vec<Place>, Vec<Finding>) {
+    let (mut places, mut findings) = (Vec::new(), Vec::new());
+    for number in numbers.iter().filter(|number| number.takes_calls()) {
+        let name = mask::number(&number.phone_number);
+        let set = |sid: &Option<String>| sid.clone().filter(|sid| !sid.is_empty());
+        if set(&number.trunk_sid).is_some() {
+            let found = "its calls go to a SIP trunk, whose recordings Twilio announces to nobody";
+            let todo = "bring them in with callspool process RE…";
+            findings.push(Finding::new(Severity::Note, Topic::NumberOnTrunk, name, found, todo));
+        } else if let Some(sid) = set(&number.voice_application_sid) {
+            // A number with an application is answered as the application says, which is looked at once.
+            if applications.iter().all(|application| application.sid != sid) {
+                let found = format!("application {sid} answers it, which these credentials don't see");
+                let todo = "look in the Twilio Console where its voice URL leads";
+                findings.push(Finding::new(Severity::Note, Topic::ApplicationHidden, name, found, todo));
+            }
+        } else {
+            places.push(Place {
+                name,
+                number: Some(number.phone_number.clone()),
+                voice_url: number.voice_url.clone().unwrap_or_default(),
+                status_callback: number.status_callback.clone().unwrap_or_default(),
+            });
+        }
+    }
+    places.extend(applications.iter().map(|application| Place {
+        name: application.sid.clone(),
+        number: None,
+        voice_url: application.voice_url.clone().unwrap_or_default(),
+        status_callback: application.status_callback.clone().unwrap_or_default(),
+    }));
+    (places, findings)
+}
+
+async fn look_at(
+    config: &Config,
+    http: &Http,
+    account: &AccountSettings,
+    place: &Place,
+    documents: &mut HashMap<Url, Vec<Finding>>,
+) -> Vec<Finding> {
+    let Ok(app) = Url::parse(&config.server.app_url) else { return Vec::new() };
+    let finding = |severity, topic, found: String, todo: &str| {
+        vec![Finding::new(severity, topic, place.name.as_str(), found, todo)]
+    };
+    match answerer(&app, &place.voice_url) {
+        Answerer::Nobody if place.number.is_none() => Vec::new(),
+        Answerer::Nobody => {
+            let todo = "set its voice URL (callspool policy twilio), or leave it where nobody should call";
+            finding(Severity::Note, Topic::NumberUnanswered, "nothing answers its calls".to_owned(), todo)
+        }
+        Answerer::Callspool(url) => of_ours(config, account, place, &app, &url),
+        Answerer::Almost(why) => {
+            let todo = "set its voice URL to what callspool policy twilio prints, letter by letter";
+            finding(Severity::Loses, Topic::NumberUrlWrong, why.to_owned(), todo)
+        }
+        Answerer::Neighbour(url) => {
+            let address = without_query(&url);
+            if !documents.contains_key(&url) && documents.len() < DOCUMENTS {
+                let read = read_document(config, http, &url, &address).await;
+                documents.insert(url.clone(), read);
+            }
+            let found = documents.get(&url).cloned().unwrap_or_default().into_iter();
+            found.map(|finding| finding.about(format!("{} ({address})", place.name))).collect()
+        }
+        Answerer::Stranger(host) => {
+            let found = format!("{host} answers its calls, and is not asked by doctor");
+            let todo = "see that the TwiML there starts a recording as callspool policy twilio prints it";
+            finding(Severity::Note, Topic::NumberElsewhere, found, todo)
+        }
+    }
+}
+
+fn answerer(app: &Url, voice_url: &str) -> Answerer {
+    let voice_url = voice_url.trim();
+    if voice_url.is_empty() {
+        return Answerer::Nobody;
+    }
+    let Ok(url) = Url::parse(voice_url) else { return Answerer::Stranger("what is no address".to_owned()) };
+    let Some(host) = url.host_str() else { return Answerer::Stranger("what is no address".to_owned()) };
+    let is_voice = |path: &str| VOICE_PATHS.contains(&path);
+    let path = path_below(app, &url);
+    let same_host = app.host_str() == Some(host);
+    if !same_origin(app, &url) {
+        return if same_host && VOICE_PATHS.iter().any(|path| url.path().ends_with(path)) {
+            Answerer::Almost("its voice URL differs from APP_URL in scheme or port, so its signature is refused")
+        } else {
+            Answerer::Stranger(host.to_owned())
+        };
+    }
+    match path {
+        Some(path) if is_voice(path) => Answerer::Callspool(url),
+        Some(path) if PATHS.contains(&path) || path == STATUS_PATH => {
+            Answerer::Almost("its voice URL is a callback's, which answers no calls")
+        }
+        _ if VOICE_PATHS.iter().any(|path| url.path().ends_with(path)) => {
+            Answerer::Almost("its voice URL has another path than APP_URL, so its signature is refused")
+        }
+        _ => Answerer::Neighbour(url),
+    }
+}
+
+pub(super) fn same_origin(app: &Url, url: &Url) -> bool {
+    (app.scheme(), app.host_str(), app.port_or_known_default())
+        == (url.scheme(), url.host_str(), url.port_or_known_default())
+}
+
+/// The path below that of `APP_URL`.
+pub(super) fn path_below<'a>(app: &Url, url: &'a Url) -> Option<&'a str> {
+    url.path().strip_prefix(app.path().trim_end_matches('/'))
+}
+
+/// Whether a URL asks to be tried again, also where something answers that it could not store.
+pub(super) fn asks_for_retries(url: &Url) -> bool {
+    let fragment = url.fragment().unwrap_or_default();
+    fragment.split('&').any(|pair| matches!(pair, "rp=all") || pair.starts_with("rp=") && pair.contains("5xx"))
+}
+
+/// Our own voice webhook answers: is there something to say to the caller, and is all told that can be?
+fn of_ours(config: &Config, account: &AccountSettings, place: &Place, app: &Url, url: &Url) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut note = |topic, found: &str, todo: &str| {
+        findings.push(Finding::new(Severity::Advice, topic, place.name.as_str(), found, todo));
+    };
+    let assistant = url.query_pairs().find(|(name, _)| name == "assistant").map(|(_, value)| value.into_owned());
+    let rule = config.voice.rule_for(&account.sid, place.number.as_deref(), assistant.as_deref());
+    if rule.is_none_or(|rule| rule.then.is_none()) {
+        let found =
+            "callspool answers it, and no [[voice]] rule says what comes next: callers hear that it is not set up";
+        note(Topic::VoiceRuleMissing, found, "add a [[voice]] rule");
+    }
+    if config.voice.callback_retry && !asks_for_retries(url) {
+        let found =
+            "its voice URL asks for no retries, so a call is dropped when callspool is started again at that moment";
+        note(Topic::RetryMissing, found, "add #rc=5&rp=all to it");
+    }
+    let status = Url::parse(&place.status_callback).ok();
+    if !status.is_some_and(|url| same_origin(app, &url) && path_below(app, &url) == Some(STATUS_PATH)) {
+        let found = "callspool is not told how its calls end, so a recording that is never announced goes unnoticed";
+        note(Topic::StatusCallbackMissing, found, "set its call status callback (callspool policy twilio)");
+    }
+    findings
+}
+
+async fn read_document(config: &Config, http: &Http, url: &Url, about: &str) -> Vec<Finding> {
+    let unreadable = |found: String| {
+        let todo = "see that the TwiML there starts a recording as callspool policy twilio prints it";
+        vec![Finding::new(Severity::Note, Topic::TwimlUnreadable, about, found, todo)]
+    };
+    match reach::get(http, url).await {
+        Ok(answer) if answer.status == 200 => {
+            let text = String::from_utf8_lossy(&answer.body);
+            if text.contains("<Response") {
+                twiml::lint(config, &text, url, about)
+            } else {
+                unreadable("there is no TwiML in its answer to a plain GET".to_owned())
+            }
+        }
+        Ok(answer) => unreadable(format!("answers {} to a plain GET", answer.status)),
+        Err(unanswered) => unreadable(format!("can't be read: {unanswered}")),
+    }
+}
+
+/// A query may hold a secret.
+fn without_query(url: &Url) -> String {
+    format!("{}{}", url.host_str().unwrap_or_default(), url.path())
+}
+
+/// One line for what is the same of many.
+fn gather(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut groups: Vec<(Finding, Vec<String>)> = Vec::new();
+    for finding in findings {
+        let about = finding.about.clone();
+        match groups.iter_mut().find(|(first, _)| first.is_like(&finding)) {
+            Some((_, names)) => names.push(about),
+            None => groups.push((finding, vec![about])),
+        }
+    }
+    let named = |names: &[String]| {
+        let first: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+        let more = names.len().saturating_sub(NAMED);
+        if more == 0 { first.join(", ") } else { format!("{} and {more} more", first.join(", ")) }
+    };
+    groups.into_iter().map(|(finding, names)| finding.about(named(&names))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_ours_only_where_its_signature_will_hold() {
+        let app = Url::parse("https://calls.example.com/base").expect("a URL");
+        let kind = |url: &str| match answerer(&app, url) {
+            Answerer::Nobody => "nobody",
+            Answerer::Callspool(_) => "ours",
+            Answerer::Almost(_) => "almost",
+            Answerer::Neighbour(_) => "neighbour",
+            Answerer::Stranger(_) => "stranger",
+        };
+        for (url, expected) in [
+            ("", "nobody"),
+            ("https://calls.example.com/base/api/twilio/voice", "ours"),
+            ("https://calls.example.com:443/base/twiml?assistant=a#rc=5", "ours"),
+            ("http://calls.example.com/base/api/twilio/voice", "almost"),
+            ("https://calls.example.com/api/twilio/voice", "almost"),
+            ("https://calls.example.com/base/api/twilio/recording", "almost"),
+            ("https://calls.example.com/base/other", "neighbour"),
+            ("https://calls.example.com:8443/other", "stranger"),
+            ("https://elsewhere.example/api/twilio/voice", "stranger"),
+            ("client:anna", "stranger"),
+        ] {
+            assert_eq!(kind(url), expected, "{url}");
+        }
+    }
+}
