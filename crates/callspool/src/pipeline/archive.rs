@@ -28,6 +28,8 @@ use crate::lifecycle::{Account, App};
 const KEYS: u32 = 20;
 /// Bad bytes that stay the same for this long settle the recording as failed.
 const BAD_FOR: Duration = Duration::from_secs(24 * 3600);
+/// Bad bytes are read on to the end of the next whole piece of this length, at most: a body may have no end.
+const BAD_BYTES: u64 = 16 * 1024 * 1024;
 /// Stands for the bytes of a recording that the provider does not know; one that stays so for this long is missing.
 const UNKNOWN: &str = "unknown to the provider";
 const UNKNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -161,7 +163,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// Moves every byte, judging them on the way. Bad bytes are read to their end all the same: only the whole tells
+    /// Moves every byte, judging them on the way. Bad bytes are read on all the same: only the whole, or much of it, tells
     /// whether they are the same as last time.
     async fn stream(
         &self,
@@ -169,13 +171,20 @@ impl Transfer<'_> {
         mut upload: Upload,
     ) -> Result<(Ready, Result<AudioFacts, StepFailure>), Stop> {
         let mut parser = Parser::new(self.app.config.recording.format);
-        let mut bad = None;
-        while let Some(chunk) = media.body.next().await {
+        let (mut bad, mut passed, mut end) = (None, 0, u64::MAX);
+        while passed < end
+            && let Some(chunk) = media.body.next().await
+        {
             match chunk {
-                Ok(chunk) => {
+                Ok(mut chunk) => {
+                    chunk.truncate(usize::try_from(end - passed).unwrap_or(usize::MAX));
                     upload.write(&chunk).await?;
-                    if bad.is_none() {
-                        bad = parser.push(&chunk).err().map(|error| self.bad_audio(&error));
+                    passed += chunk.len() as u64;
+                    if bad.is_none()
+                        && let Err(error) = parser.push(&chunk)
+                    {
+                        bad = Some(self.bad_audio(&error));
+                        end = (passed / BAD_BYTES + 2) * BAD_BYTES;
                     }
                 }
                 Err(failure) if failure.code.is_bad_audio() => {

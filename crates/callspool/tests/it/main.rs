@@ -15,6 +15,7 @@ mod callbacks;
 mod calls;
 mod crash_loop;
 mod documents;
+mod fault_matrix;
 mod happy_call;
 mod killed;
 mod linking;
