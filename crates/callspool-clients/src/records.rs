@@ -6,6 +6,8 @@
 mod exchange;
 mod failure;
 mod formula;
+#[cfg(test)]
+mod fuzz;
 mod wire;
 mod write;
 
