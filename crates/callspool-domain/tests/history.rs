@@ -1,7 +1,7 @@
 //! The history of a job, whatever stands there: what was there stays byte for byte, and each line of ours comes once.
 #![expect(clippy::expect_used, reason = "a test may fail by panicking")]
 
-use callspool_domain::line::{Event, Line, append, permanent_link};
+use callspool_domain::line::{Line, Said, append, permanent_link};
 use callspool_domain::{RecordingSid, Source, Timestamp};
 use callspool_fuzz::fuzz;
 
@@ -9,7 +9,7 @@ fn line(digit: char, source: &str) -> Line {
     let recording = RecordingSid::parse(&format!("RE{}", digit.to_string().repeat(32))).expect("sid");
     let url = permanent_link("https://calls.example.com", &recording);
     let at = Timestamp::from_micros(1_710_513_022_000_000);
-    Line { event: Event::Recording, recording, at, source: Source::clean(source), url }
+    Line { recording, at, source: Source::clean(source), said: Said::Recording { url } }
 }
 
 /// A source, then what stands in the cell.

@@ -42,9 +42,8 @@ fn fuzz_signature() {
         let hash = hex::encode(Sha256::digest(body));
         let mark = if url.contains('?') { '&' } else { '?' };
         let hashed = format!("{url}{mark}bodySHA256={hash}");
-        let raw = |body| {
-            is_genuine(&sign(&secrets[1], &hashed, &[]), &hashed, Body::Raw(body), Algorithm::Sha1, &secrets)
-        };
+        let raw =
+            |body| is_genuine(&sign(&secrets[1], &hashed, &[]), &hashed, Body::Raw(body), Algorithm::Sha1, &secrets);
         assert!(raw(body) || url.contains("bodySHA256="));
         assert!(!raw(&[body, b"x"].concat()));
         (passes(&header), fields.map(|fields| fields.pairs().len()).map_err(|error| std::mem::discriminant(&error)))
