@@ -74,7 +74,10 @@ impl WavReader {
                     }
                 }
                 State::ChunkHeader => {
-                    self.refuse_more(input.at())?;
+                    // Once a header has begun, its own bytes say what is wrong.
+                    if self.gather.bytes().is_empty() {
+                        self.refuse_more(input.at())?;
+                    }
                     if self.gather.fill(input) {
                         self.read_chunk_header(input.at())?;
                     }

@@ -11,13 +11,14 @@ mod opener;
 mod start;
 mod wire;
 
+use bytes::Bytes;
 use callspool_domain::recording::Announcement;
 use callspool_domain::{AccountSid, Code, RecordingSid, Secret, StepFailure, Timestamp};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use url::Url;
 
-use crate::http::{Breakage, Broken, Http, Response, quote, read_capped, retry_after};
+use crate::http::{Breakage, Broken, Http, ReadError, Response, quote, read_capped, retry_after};
 pub use inventory::{Application, Listed, PhoneNumber, ShownTime};
 pub use keys::{KeyError, PrivateKeys, Unopened};
 pub use media::{Channels, Media, MediaForm, RangedMedia};
@@ -84,8 +85,7 @@ impl Twilio {
         let response = self.send(self.request(Method::GET, url), &what).await?;
         match response.status() {
             StatusCode::OK => {
-                let body = read_capped(response, RESOURCE_BYTES).await;
-                let body = body.map_err(|error| StepFailure::new(Code::ProviderReset, format!("{what}: {error}")))?;
+                let body = read_resource(response, &what).await?;
                 wire::read(&body, recording).map(Some).map_err(|cause| {
                     let said = quote(&String::from_utf8_lossy(&body));
                     StepFailure::new(Code::ProviderUnreadable, format!("{what}: {cause}; the provider said: {said}"))
@@ -102,7 +102,8 @@ impl Twilio {
         let url = self.recording_url(recording, ".json")?;
         let response = self.send(self.request(Method::DELETE, url), &what).await?;
         match response.status() {
-            status if status.is_success() => Ok(Deletion::Deleted),
+            // Anything else that looks like a success is not the provider's, and would make a false receipt.
+            StatusCode::NO_CONTENT => Ok(Deletion::Deleted),
             StatusCode::NOT_FOUND => Ok(Deletion::AlreadyGone),
             _ => Err(self.refusal(response, &what).await),
         }
@@ -154,13 +155,26 @@ impl Twilio {
     }
 }
 
+/// Reads the whole of a resource.
+async fn read_resource(response: Response, what: &str) -> Result<Bytes, StepFailure> {
+    read_capped(response, RESOURCE_BYTES).await.map_err(|error| {
+        let code = match error {
+            ReadError::TooLong(_) => Code::ProviderUnreadable,
+            ReadError::Broken(_) => Code::ProviderReset,
+            ReadError::Stalled => Code::ProviderStalled,
+        };
+        StepFailure::new(code, format!("{what}: {error}"))
+    })
+}
+
 fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], what: &str) -> StepFailure {
     let (code, advice) = match status.as_u16() {
         401 => (Code::ProviderUnauthorized, "check TWILIO_AUTH_TOKEN or TWILIO_API_KEY_SID and its secret"),
         403 => (Code::ProviderForbidden, "give these credentials access to recordings"),
         429 => (Code::ProviderThrottled, "it is tried again later"),
         300..=399 => (Code::ProviderRejected, "redirects are not followed; check TWILIO_API_URL"),
-        500..=599 => (Code::ProviderUnavailable, "it is tried again until the provider recovers"),
+        200..=299 => (Code::ProviderUnreadable, "it is not the provider that answered; check TWILIO_API_URL"),
+        408 | 425 | 500..=599 => (Code::ProviderUnavailable, "it is tried again until the provider recovers"),
         _ => (Code::ProviderRejected, "check that the account owns this recording and its state allows this"),
     };
     let said = wire::message(body);

@@ -6,6 +6,8 @@
 mod exchange;
 mod failure;
 mod formula;
+#[cfg(test)]
+mod fuzz;
 mod inspect;
 mod wire;
 mod write;

@@ -135,11 +135,17 @@ impl Line {
         let ours = |line: &&str| {
             line.starts_with(&start)
                 && line.contains(&event)
-                && line.contains(self.recording.as_str())
+                && after_source(line).contains(self.recording.as_str())
                 && line.trim_end().ends_with(&end)
         };
         history.lines().filter(ours).count()
     }
+}
+
+/// What follows the source in a line: a source is a text from outside, and may name any recording.
+fn after_source(line: &str) -> &str {
+    let rest = line.split_once(" | Source: ").and_then(|(_, rest)| rest.split_once(" | "));
+    rest.map_or(line, |(_, rest)| rest)
 }
 
 /// What follows the source.
@@ -292,6 +298,13 @@ mod tests {
             assert_eq!(append(&once, &[line('2'), line('1')]), None);
             assert_eq!((line('1').count_in(&once), line('2').count_in(&once)), (1, 1));
         }
+    }
+
+    #[test]
+    fn a_source_that_names_another_recording_does_not_stand_for_its_line() {
+        let naming = Line { source: Source::clean(line('2').recording.as_str()), ..line('1') };
+        let both = append("", &[naming.clone(), line('2')]).expect("two lines are missing");
+        assert_eq!((naming.count_in(&both), line('2').count_in(&both), both.lines().count()), (1, 1, 2));
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub mod server;
 pub mod twilio;
 
 pub use airtable::{Airtable, AirtableOptions};
-pub use faults::{BodyKind, Fault};
+pub use faults::{BodyKind, Fault, FaultKind};
 pub use probe::{RequestMoment, RequestProbe};
 pub use s3::{S3, S3Options};
 pub use server::{Request, Server};

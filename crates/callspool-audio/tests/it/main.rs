@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test may fail by panicking")]
 
 mod foreign;
+mod fuzz;
 mod mp3;
 mod not_audio;
 mod pieces;

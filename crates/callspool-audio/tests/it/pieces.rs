@@ -48,6 +48,16 @@ fn one_byte_at_a_time_gives_the_same_facts() {
     }
 }
 
+#[test]
+fn a_chunk_header_that_crosses_the_announced_end_has_one_verdict() {
+    let mut file = riff(&[chunk(b"fmt ", &fmt(1, 1, 16)), chunk(b"data", &[0; 100]), chunk(b"\xfcxyz", b"")]);
+    let announced = file.len() as u32 - 8 - 6;
+    set_length(&mut file, 4, announced);
+    let whole = parse(AudioFormat::Wav, &file);
+    assert!(matches!(whole, Err(AudioError::Malformed { .. })), "{whole:?}");
+    assert_eq!(parse_in_pieces(AudioFormat::Wav, &file, 1), whole);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

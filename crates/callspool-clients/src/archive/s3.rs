@@ -19,7 +19,7 @@ use futures::{StreamExt as _, stream};
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue, RANGE};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, RANGE};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
@@ -156,7 +156,8 @@ impl S3Bucket {
         let what = format!("looking at {key}");
         let response = self.ask(Method::HEAD, key, &[], &what).await?;
         match response.status() {
-            StatusCode::OK => Ok(Some(Found::read(response.headers()))),
+            // A store names the version of what it has. Whatever says 200 without that tells nothing of the key.
+            StatusCode::OK if response.headers().contains_key(ETAG) => Ok(Some(Found::read(response.headers()))),
             StatusCode::NOT_FOUND => Ok(None),
             _ => Err(refusal(response, &what).await),
         }

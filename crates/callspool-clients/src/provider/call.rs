@@ -4,12 +4,12 @@ use callspool_domain::{CallSid, Code, StepFailure};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::{RESOURCE_BYTES, Twilio};
-use crate::http::read_capped;
+use super::{Twilio, read_resource};
 
 /// <https://www.twilio.com/docs/voice/api/call-resource#call-properties>
 #[derive(Deserialize)]
 struct Resource {
+    sid: CallSid,
     parent_call_sid: Option<CallSid>,
 }
 
@@ -21,10 +21,13 @@ impl Twilio {
         let response = self.send(self.request(Method::GET, url), &what).await?;
         match response.status() {
             StatusCode::OK => {
-                let body = read_capped(response, RESOURCE_BYTES).await;
-                let body = body.map_err(|error| StepFailure::new(Code::ProviderReset, format!("{what}: {error}")))?;
-                let resource: Resource = serde_json::from_slice(&body)
-                    .map_err(|error| StepFailure::new(Code::ProviderUnreadable, format!("{what}: {error}")))?;
+                let body = read_resource(response, &what).await?;
+                let unreadable = |cause: String| StepFailure::new(Code::ProviderUnreadable, format!("{what}: {cause}"));
+                let resource: Resource =
+                    serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
+                if resource.sid != *call {
+                    return Err(unreadable(format!("the answer is about {}", resource.sid)));
+                }
                 Ok(resource.parent_call_sid)
             }
             StatusCode::NOT_FOUND => Ok(None),

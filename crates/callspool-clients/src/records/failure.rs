@@ -29,7 +29,8 @@ impl Refusal {
 
     /// Whether one record of a batch may be to blame, so that the others can still be written.
     pub(super) fn may_be_one_record(&self) -> bool {
-        self.status.is_client_error() && !matches!(self.status.as_u16(), 401 | 429) && !self.is_unknown_field()
+        let of_the_service = matches!(self.status.as_u16(), 401 | 408 | 425 | 429);
+        self.status.is_client_error() && !of_the_service && !self.is_unknown_field()
     }
 
     /// The record is not there; so this refusal is none of the token's rights.
@@ -51,7 +52,7 @@ impl Refusal {
                 (Code::RecordsUnreadable, "the list is begun again")
             }
             429 => (Code::RecordsThrottled, "nothing is sent for 30 s; lower AIRTABLE_RPS if this goes on"),
-            500..=599 => (Code::RecordsUnavailable, "it is tried again until Airtable recovers"),
+            408 | 425 | 500..=599 => (Code::RecordsUnavailable, "it is tried again until Airtable recovers"),
             300..=399 => (Code::RecordsMisconfigured, "redirects are not followed; check AIRTABLE_ENDPOINT_URL"),
             _ => (Code::RecordsMisconfigured, TABLE),
         };

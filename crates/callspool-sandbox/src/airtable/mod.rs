@@ -19,6 +19,7 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 
 use crate::server::{self, Server, Service};
+pub use formula::lists;
 use limits::Limiter;
 use refusal::Refusal;
 use state::Table;

@@ -38,6 +38,15 @@ pub(super) struct Record {
     pub(super) cells: BTreeMap<String, String>,
 }
 
+impl Record {
+    /// A record of no table.
+    pub(super) fn with_cells(id: &str, cells: &[(&str, &str)]) -> Self {
+        let filled = cells.iter().filter(|(_, text)| !text.is_empty());
+        let cells = filled.map(|(field, text)| ((*field).to_owned(), (*text).to_owned())).collect();
+        Self { id: id.to_owned(), created: Timestamp::from_micros(0), cells }
+    }
+}
+
 /// What a person will add to a cell after its next read.
 #[derive(Debug, Clone)]
 struct Typing {

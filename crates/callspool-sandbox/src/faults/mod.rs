@@ -2,6 +2,7 @@
 //!
 //! Guarantee: a scripted fault happens on the wire exactly as named, and the same seed breaks the same requests.
 
+mod kind;
 mod play;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use crate::dice::{dice, nth};
 use crate::server::Route;
 
+pub use kind::FaultKind;
 pub(crate) use play::play;
 
 /// What goes wrong with one request.
@@ -35,6 +37,39 @@ pub enum Fault {
     Refuse,
     /// Carried out, then the connection is closed without an answer.
     LostReply,
+    /// The connection is reset without an answer.
+    Reset {
+        /// Whether the request is carried out before.
+        carried_out: bool,
+    },
+    /// The request is read, not carried out, and answered with this status, in the service's own words, and with this
+    /// `Retry-After`: a date, or anything else that a header can hold.
+    RetryAfter {
+        /// The status, e.g. 429.
+        code: StatusCode,
+        /// What the header says.
+        text: &'static str,
+    },
+    /// The request is read, not carried out, and led elsewhere.
+    Redirect {
+        /// The status, e.g. 307.
+        code: StatusCode,
+        /// The `Location`.
+        to: String,
+    },
+    /// 200 with this text, e.g. an answer that is cut off or about something else; nothing is carried out.
+    Text {
+        /// Its media type.
+        media_type: &'static str,
+        /// The body.
+        text: String,
+    },
+    /// The request is read, not carried out, and answered with this status and a body that has no end.
+    Endless(StatusCode),
+    /// Carried out as usual, and answered with a header of so many bytes more.
+    HugeHead(usize),
+    /// Carried out as usual; the byte at this place of the answer's body comes with its lowest bit turned.
+    FlipByte(u64),
     /// Carried out as usual after so much real time.
     Delay(Duration),
     /// No answer until [`Faults::lift`]; then carried out as usual.

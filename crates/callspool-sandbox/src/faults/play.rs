@@ -6,7 +6,7 @@ use axum::body::{Body, BodyDataStream, HttpBody};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 
 use super::{BodyKind, Fault, Lifts};
@@ -37,6 +37,38 @@ pub(crate) async fn play<S: Service>(
             drain_answer(service.answer(request).await).await;
             no_answer(&line)
         }
+        Fault::Reset { carried_out } => {
+            if carried_out {
+                drain_answer(service.answer(request).await).await;
+            } else {
+                drain(request).await;
+            }
+            line.reset();
+            StatusCode::OK.into_response()
+        }
+        Fault::RetryAfter { code, text } => {
+            drain(request).await;
+            with_header(service.own_error(route, code), header::RETRY_AFTER, HeaderValue::from_static(text))
+        }
+        Fault::Redirect { code, to } => {
+            drain(request).await;
+            let to = HeaderValue::from_str(&to).unwrap_or(HeaderValue::from_static("/"));
+            with_header(code.into_response(), header::LOCATION, to)
+        }
+        Fault::Text { media_type, text } => {
+            drain(request).await;
+            ([(header::CONTENT_TYPE, media_type)], text).into_response()
+        }
+        Fault::Endless(code) => {
+            drain(request).await;
+            let piece = Bytes::from_static(&[b'x'; 64 * 1024]);
+            (code, Body::from_stream(stream::repeat_with(move || Ok::<_, io::Error>(piece.clone())))).into_response()
+        }
+        Fault::HugeHead(bytes) => {
+            let value = HeaderValue::from_str(&"x".repeat(bytes)).unwrap_or(HeaderValue::from_static(""));
+            with_header(service.answer(request).await, HeaderName::from_static("x-padding"), value)
+        }
+        Fault::FlipByte(at) => flip(service.answer(request).await, at),
         Fault::Delay(time) => {
             tokio::time::sleep(time).await;
             service.answer(request).await
@@ -78,6 +110,11 @@ pub(crate) async fn play<S: Service>(
             Response::from_parts(head, Body::from_stream(drops))
         }
     }
+}
+
+fn with_header(mut response: Response, name: HeaderName, value: HeaderValue) -> Response {
+    response.headers_mut().insert(name, value);
+    response
 }
 
 /// Cuts the line; the answer returned exists only for the types, none of it can leave.
@@ -155,6 +192,26 @@ fn longer(response: Response, bytes: u64) -> Response {
     }
     let extra = Bytes::from(vec![0_u8; usize::try_from(bytes).unwrap_or(0)]);
     let pieces = Pieces::new(body).first(u64::MAX).chain(stream::once(async { Ok(extra) }));
+    Response::from_parts(head, Body::from_stream(pieces))
+}
+
+fn flip(response: Response, at: u64) -> Response {
+    let (head, body) = announced(response);
+    let start = (Pieces::new(body), at);
+    let pieces = stream::unfold(start, |(mut pieces, left)| async move {
+        let piece = pieces.next(u64::MAX).await?;
+        let piece = piece.map(|piece| {
+            let mut bytes = piece.to_vec();
+            if let Some(byte) = usize::try_from(left).ok().and_then(|at| bytes.get_mut(at)) {
+                *byte ^= 1;
+            }
+            Bytes::from(bytes)
+        });
+        // Beyond the byte nothing is in reach any more.
+        let passed = piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        let left = left.checked_sub(passed).unwrap_or(u64::MAX);
+        Some((piece, (pieces, left)))
+    });
     Response::from_parts(head, Body::from_stream(pieces))
 }
 

@@ -43,7 +43,7 @@ async fn receive(app: &App, request: Request) -> Result<String, Refusal> {
     store(app, callback).await
 }
 
-fn read_callback(webhook: &Webhook) -> Result<Callback, Refusal> {
+pub(super) fn read_callback(webhook: &Webhook) -> Result<Callback, Refusal> {
     let Webhook { fields, query } = webhook;
     let announcement = read_announcement(fields)?;
     Ok(Callback {

@@ -6,6 +6,8 @@
 mod call;
 mod callback;
 pub mod form;
+#[cfg(test)]
+mod fuzz;
 mod json;
 mod refusal;
 mod said;

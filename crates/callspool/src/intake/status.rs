@@ -51,7 +51,7 @@ pub(super) async fn answer(State(app): State<Arc<App>>, request: Request) -> Res
 }
 
 /// The recording of the call, which is there or will be: its file is waited for.
-fn read_recording(webhook: &Webhook, event: &CallEvent) -> Result<Option<Announcement>, Refusal> {
+pub(super) fn read_recording(webhook: &Webhook, event: &CallEvent) -> Result<Option<Announcement>, Refusal> {
     let fields = &webhook.fields;
     let Some(recording) = fields.get("RecordingSid")?.map(RecordingSid::parse).transpose()? else { return Ok(None) };
     Ok(Some(Announcement {

@@ -33,6 +33,8 @@ use crate::lifecycle::{Account, App};
 const KEYS: u32 = 20;
 /// Bad bytes that stay the same for this long settle the recording as failed.
 const BAD_FOR: Duration = Duration::from_secs(24 * 3600);
+/// Bad bytes are read on to the end of the next whole piece of this length, at most: a body may have no end.
+const BAD_BYTES: u64 = 16 * 1024 * 1024;
 /// Stands for the bytes of a recording that the provider does not know; one that stays so for this long is missing.
 const UNKNOWN: &str = "unknown to the provider";
 const UNKNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -185,20 +187,27 @@ impl Transfer<'_> {
         }
     }
 
-    /// Moves every byte, judging and opening them on the way. Bad bytes are read to their end all the same: only the whole
-    /// tells whether they are the same as last time.
+    /// Moves every byte, judging and opening them on the way. Bad bytes are read on all the same: only the whole, or much of
+    /// it, tells whether they are the same as last time.
     async fn stream(
         &self,
         mut media: Media,
         mut inspector: Inspector,
         mut upload: Upload,
     ) -> Result<(Ready, Result<Option<AudioFacts>, StepFailure>), Stop> {
-        let mut broken = None;
-        while let Some(chunk) = media.body.next().await {
+        let (mut broken, mut passed, mut end) = (None, 0, u64::MAX);
+        while passed < end
+            && let Some(chunk) = media.body.next().await
+        {
             match chunk {
-                Ok(chunk) => {
+                Ok(mut chunk) => {
+                    chunk.truncate(usize::try_from(end - passed).unwrap_or(usize::MAX));
                     let opened = inspector.pass(&chunk);
                     upload.write(opened.as_deref().unwrap_or(&chunk)).await?;
+                    passed += chunk.len() as u64;
+                    if end == u64::MAX && inspector.is_bad() {
+                        end = (passed / BAD_BYTES + 2) * BAD_BYTES;
+                    }
                 }
                 Err(failure) if failure.code.is_bad_audio() => {
                     broken = Some(failure);

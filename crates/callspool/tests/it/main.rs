@@ -17,6 +17,7 @@ mod crash_loop;
 mod doctor;
 mod documents;
 mod encryption;
+mod fault_matrix;
 mod happy_call;
 mod killed;
 mod linking;

@@ -105,7 +105,9 @@ impl Refusal {
             (_, "RequestTimeout") => (Code::ArchiveStalled, "it is tried again"),
             (404, "NoSuchUpload") | (409 | 412, _) => (Code::ArchiveConflict, "it is tried again"),
             (300..=399, _) => (Code::ArchiveRejected, "check S3_REGION and S3_ENDPOINT; redirects are not followed"),
-            (200 | 500..=599, _) => (Code::ArchiveUnavailable, "it is tried again until the store recovers"),
+            (200 | 408 | 425 | 500..=599, _) => {
+                (Code::ArchiveUnavailable, "it is tried again until the store recovers")
+            }
             _ => (Code::ArchiveRejected, "check the bucket's name and settings"),
         }
     }

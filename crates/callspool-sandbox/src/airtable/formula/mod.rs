@@ -9,6 +9,14 @@ use super::state::{Record, Table};
 /// A formula over the fields of a table.
 pub(super) struct Formula(Term);
 
+/// Whether a record with this id and these cells, which are all the columns there are, is in the list that a formula makes;
+/// `None` where the formula would be refused.
+pub fn lists(formula: &str, id: &str, cells: &[(&str, &str)]) -> Option<bool> {
+    let fields: Vec<String> = cells.iter().map(|(field, _)| (*field).to_owned()).collect();
+    let formula = Formula::parse(&Table::new("Jobs", &fields), formula).ok()?;
+    Some(formula.holds(&Record::with_cells(id, cells)))
+}
+
 /// A part of a formula.
 #[derive(Debug, PartialEq)]
 enum Term {

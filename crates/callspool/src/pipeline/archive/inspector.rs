@@ -67,6 +67,14 @@ impl Inspector {
         None
     }
 
+    /// True once nothing that follows can make the whole good.
+    pub(super) fn is_bad(&self) -> bool {
+        match self {
+            Self::Plain(audio) | Self::Encrypted(_, audio) => audio.bad.is_some(),
+            Self::Sealed(ciphertext) => ciphertext.start.len() == START && ciphertext.is_text(),
+        }
+    }
+
     /// The judgement on the whole; what is sealed has no audio.
     pub(super) fn finish(self) -> Result<Option<AudioFacts>, Bad> {
         match self {
@@ -88,7 +96,6 @@ pub(super) struct Audio {
 }
 
 impl Audio {
-    /// Bad bytes are taken to their end all the same: only the whole tells whether they are the same as last time.
     fn pass(&mut self, bytes: &[u8]) {
         if self.bad.is_none() {
             self.bad = self.parser.push(bytes).err();
@@ -123,9 +130,12 @@ impl Ciphertext {
         self.start.extend(bytes.iter().take(missing));
     }
 
+    fn is_text(&self) -> bool {
+        self.start.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n'))
+    }
+
     fn finish(self) -> Result<(), Bad> {
-        let is_text = self.start.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n'));
-        if self.bytes > 0 && is_text {
+        if self.bytes > 0 && self.is_text() {
             return Err(Bad { code: Code::MediaNotAudio, why: "it is text, and nothing encrypted".to_owned() });
         }
         if self.bytes <= WAV_HEADER + TAG as u64 {

@@ -1,0 +1,134 @@
+//! The columns of the matrix: every request that the program sends, by whom it asks, for what, and within which step.
+
+use callspool_domain::StepName;
+use callspool_sandbox::server::Route as _;
+use callspool_sandbox::{airtable, s3, twilio};
+
+/// Who is asked, and what kind of request it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Twilio.
+    Provider(twilio::Route),
+    /// S3.
+    Archive(s3::Route),
+    /// Airtable.
+    Records(airtable::Route),
+}
+
+/// One request of the program's. Where one kind of request has several uses, each is an endpoint of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// The audio of a recording.
+    Media,
+    /// What the provider knows of a recording whose audio is not there.
+    WhyThereIsNoMedia,
+    /// What the provider knows of a recording, where nobody said when it began.
+    WhenItBegan,
+    /// Of which call a call is a leg.
+    ParentCall,
+    /// The release.
+    Deletion,
+    /// Writing an object in one request.
+    Put,
+    /// Its checksum.
+    ReadBack,
+    /// Whose object is at a key that is taken.
+    WhoseIsIt,
+    /// What that object holds.
+    WhatIsInIt,
+    /// Beginning an upload in parts.
+    BeginUpload,
+    /// A part.
+    UploadPart,
+    /// Looking at the key before the parts become an object.
+    LookBeforeCompleting,
+    /// Making an object of the parts.
+    CompleteUpload,
+    /// Giving up the parts of bad audio.
+    AbortUpload,
+    /// The archive's copy in full, before the provider's goes.
+    ReadBeforeRelease,
+    /// The record that names a call.
+    FindJob,
+    /// The record of a job.
+    FindRecord,
+    /// A line.
+    WriteLine,
+    /// The line, read back.
+    ReadLineBack,
+}
+
+impl Endpoint {
+    /// What is asked of whom.
+    pub(super) fn asked(self) -> Asked {
+        use Asked::{Archive, Provider, Records};
+        match self {
+            Self::Media => Provider(twilio::Route::Media),
+            Self::WhyThereIsNoMedia | Self::WhenItBegan => Provider(twilio::Route::Recording),
+            Self::ParentCall => Provider(twilio::Route::Call),
+            Self::Deletion => Provider(twilio::Route::Delete),
+            Self::Put => Archive(s3::Route::PutObject),
+            Self::ReadBack | Self::WhoseIsIt | Self::LookBeforeCompleting => Archive(s3::Route::Head),
+            Self::WhatIsInIt | Self::ReadBeforeRelease => Archive(s3::Route::Get),
+            Self::BeginUpload => Archive(s3::Route::CreateMultipart),
+            Self::UploadPart => Archive(s3::Route::UploadPart),
+            Self::CompleteUpload => Archive(s3::Route::CompleteMultipart),
+            Self::AbortUpload => Archive(s3::Route::AbortMultipart),
+            Self::FindJob | Self::FindRecord | Self::ReadLineBack => Records(airtable::Route::List),
+            Self::WriteLine => Records(airtable::Route::PatchMany),
+        }
+    }
+
+    /// The step that sends it.
+    pub(super) fn step(self) -> StepName {
+        match self {
+            Self::ParentCall | Self::FindJob => StepName::FindJob,
+            Self::FindRecord | Self::WriteLine | Self::ReadLineBack => StepName::Link,
+            Self::Deletion | Self::ReadBeforeRelease => StepName::Release,
+            _ => StepName::Archive,
+        }
+    }
+
+    /// Whether the recording has to be longer than a part.
+    pub(super) fn is_in_parts(self) -> bool {
+        matches!(
+            self,
+            Self::BeginUpload
+                | Self::UploadPart
+                | Self::LookBeforeCompleting
+                | Self::CompleteUpload
+                | Self::AbortUpload
+        )
+    }
+}
+
+/// What a stand-in can be asked for and the program never does, with the reason. A matrix that sees one asked all the same
+/// fails.
+pub(super) const NEVER_ASKED: &[(Asked, &str)] = &[
+    (Asked::Provider(twilio::Route::Recordings), "the comparison with the provider's list is still to be built"),
+    (Asked::Provider(twilio::Route::Calls), "calls are known by their sids"),
+    (Asked::Archive(s3::Route::List), "objects are known by their keys, and the right to list is not needed"),
+    (Asked::Archive(s3::Route::Delete), "nothing of the archive is ever deleted"),
+    (Asked::Archive(s3::Route::Bucket), "the bucket is the customer's to look after"),
+    (Asked::Records(airtable::Route::Get), "records are read by lists, up to ten at once"),
+    (Asked::Records(airtable::Route::Patch), "records are written up to ten at once"),
+    (Asked::Records(airtable::Route::Create), "rows are the customer's to make"),
+    (Asked::Records(airtable::Route::Delete), "rows are the customer's to remove"),
+];
+
+/// Everything there is to ask for.
+fn everything() -> impl Iterator<Item = Asked> {
+    let provider = twilio::Route::ALL.iter().copied().map(Asked::Provider);
+    let archive = s3::Route::ALL.iter().copied().map(Asked::Archive);
+    let records = airtable::Route::ALL.iter().copied().map(Asked::Records);
+    provider.chain(archive).chain(records)
+}
+
+#[test]
+fn no_request_that_the_sandbox_knows_is_left_out() {
+    for asked in everything() {
+        let played = super::ENDPOINTS.iter().any(|endpoint| endpoint.asked() == asked);
+        let excused = NEVER_ASKED.iter().any(|(never, _)| *never == asked);
+        assert!(played != excused, "{asked:?} is an endpoint of the matrix or never asked, and not both");
+    }
+}
