@@ -20,6 +20,7 @@ mod killed;
 mod linking;
 mod links;
 mod logs;
+mod metrics;
 mod s3_archive;
 mod starts;
 mod web;
