@@ -21,6 +21,8 @@ mod linking;
 mod links;
 mod logs;
 mod metrics;
+#[path = "../../../../tests/predecessors/mod.rs"]
+mod predecessors;
 mod s3_archive;
 mod starts;
 mod web;
