@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use callspool::config::{LATER, SETTINGS};
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -45,6 +47,20 @@ fn what_is_called_the_same_stands_in_the_documents_of_today() {
         }
     }
     assert!(seen > 40, "only {seen} names were looked at");
+}
+
+#[test]
+fn no_setting_of_theirs_is_ignored_in_silence() {
+    let known: BTreeSet<&str> =
+        SETTINGS.iter().flat_map(|setting| std::iter::once(setting.name).chain(setting.alias)).collect();
+    let text = read("docs/predecessors.md");
+    let rows: Vec<Vec<String>> = text.lines().filter(|line| line.starts_with('|')).map(cells).collect();
+    let is_setting =
+        |name: &&str| name.len() > 3 && name.chars().all(|c| c.is_ascii_uppercase() || "_0123".contains(c));
+    let theirs: BTreeSet<&str> = rows.iter().flat_map(|row| quoted(&row[0])).filter(is_setting).collect();
+    assert!(theirs.len() >= 12, "{theirs:?}");
+    let unknown: Vec<&&str> = theirs.iter().filter(|name| !known.contains(**name) && !LATER.contains(name)).collect();
+    assert_eq!(unknown, Vec::<&&str>::new());
 }
 
 /// The tests of this folder, as the document names them.

@@ -56,8 +56,11 @@ async fn number(world: &World, name: &str, labels: &[(&str, &str)]) -> f64 {
     world.numbers().await.get(name, labels).unwrap_or_else(|| panic!("{name} {labels:?} is not there"))
 }
 
+/// A name, labels that it has among others, and the value.
+type Expected<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+
 /// Waits for several of them: what is counted after a commit may come a moment after the queue is seen idle.
-async fn assert_numbers(world: &World, expected: &[(&str, &[(&str, &str)], f64)]) {
+async fn assert_numbers(world: &World, expected: &[Expected<'_>]) {
     for (name, labels, value) in expected {
         let what = format!("{name} {labels:?} to be {value}");
         world.eventually(&what, async || world.numbers().await.get(name, labels) == Some(*value)).await;
