@@ -16,6 +16,9 @@ use crate::harness::{Bucket, Table, World, story};
 /// What the log tells of a recording that is stored, linked and to be deleted at Twilio, in this order.
 const STORED: [&str; 3] =
     ["recording_s3_upload_success", "recording_saved_to_airtable_s3", "twilio_deletion_scheduled"];
+/// And of one whose job is given Twilio's copy meanwhile.
+const FALLEN_BACK: [&str; 3] =
+    ["recording_s3_fallback_to_twilio", "recording_saved_to_airtable_twilio", "twilio_recording_preserved"];
 const URL_FIELD: &str = "Recording URL (Twilio/S3)";
 
 /// A table beside the bucket, which gets its names of old.
@@ -50,6 +53,18 @@ async fn assert_kept_at_twilio(world: &World, placed: &PlacedCall) {
     assert_eq!(status, 200, "its link plays Twilio's copy");
     assert_eq!(Some(heard.len() as u64), world.twilio.media_length(&placed.recording_sid, AudioFormat::Wav));
     assert!(world.twilio.deleted().is_empty(), "the recording is deleted at Twilio");
+}
+
+/// After about a minute the job is told, by the log's names of old too, and is given a link that plays Twilio's copy.
+async fn assert_fell_back(world: &World, table: &Table, record: &str, placed: &PlacedCall) {
+    for name in FALLEN_BACK {
+        until_logged(world, name, placed).await;
+    }
+    assert_eq!(table.history(record).matches(" | Event: Recording pending upload | ").count(), 1);
+    assert_eq!(table.cell(record, URL_FIELD), world.url(&format!("/r/{}", placed.recording_sid)));
+    let told = async || world.numbers().await.get("callspool_fallbacks_total", &[]) == Some(1.0);
+    world.eventually("the fallback to be counted", told).await;
+    assert_kept_at_twilio(world, placed).await;
 }
 
 /// Once the cause is gone the recording is stored, linked, and released after the delay: theirs stayed at Twilio for good.
@@ -104,7 +119,7 @@ story! {
         let placed = world.call("?job=J").await;
         world.settle().await;
         world.advance(LATER).await;
-        assert_kept_at_twilio(&world, &placed).await;
+        assert_fell_back(&world, &table, &record, &placed).await;
         let refused = bucket.take_unexpected_requests();
         assert!(!refused.is_empty() && refused.iter().all(|request| request.contains("403")), "{refused:?}");
         with(&mut world, &[("AWS_ACCESS_KEY_ID", &key), ("AWS_SECRET_ACCESS_KEY", &secret)]).await;
@@ -124,7 +139,7 @@ story! {
         let placed = world.call("?job=J").await;
         world.settle().await;
         world.advance(LATER).await;
-        assert_kept_at_twilio(&world, &placed).await;
+        assert_fell_back(&world, &table, &record, &placed).await;
         with(&mut world, &[("AWS_S3_BUCKET", &name)]).await;
         world.advance(LATER).await;
         assert_caught_up(&world, &bucket, &table, &record, &placed).await;

@@ -19,6 +19,7 @@ const UPLOADS: &str = "callspool_uploads_total";
 const ARCHIVED: &str = "callspool_archived_total";
 const ARCHIVED_BYTES: &str = "callspool_archived_bytes_total";
 const ARCHIVE_SECONDS: &str = "callspool_archive_seconds";
+const FALLBACKS: &str = "callspool_fallbacks_total";
 const LINKED: &str = "callspool_linked_total";
 const LINKED_SECONDS: &str = "callspool_callback_to_linked_seconds";
 const RELEASED: &str = "callspool_released_total";
@@ -78,6 +79,7 @@ pub(super) fn begin() {
     describe_counter!(ARCHIVED, "Recordings archived and verified.");
     describe_counter!(ARCHIVED_BYTES, Unit::Bytes, "Bytes archived and verified.");
     describe_histogram!(ARCHIVE_SECONDS, Unit::Seconds, "Time of a successful attempt, from its claim to verified.");
+    describe_counter!(FALLBACKS, "Jobs told that archiving is delayed, and given the provider's copy meanwhile.");
     describe_counter!(LINKED, "History lines read back from their job.");
     describe_histogram!(
         LINKED_SECONDS,
@@ -87,7 +89,7 @@ pub(super) fn begin() {
     describe_counter!(RELEASED, "Provider copies deleted through the gate.");
     describe_counter!(STEP_FAILURES, "Failed attempts of steps, by step and code.");
     describe_counter!(HTTP_REQUESTS, "Answers of the API and the pages.");
-    for name in [ARCHIVED, ARCHIVED_BYTES, LINKED, RELEASED] {
+    for name in [ARCHIVED, ARCHIVED_BYTES, FALLBACKS, LINKED, RELEASED] {
         counter!(name).increment(0);
     }
     for name in [DOWNLOADS, UPLOADS] {
@@ -127,6 +129,11 @@ pub(crate) fn linked(took: Option<Duration>) {
     if let Some(took) = took {
         histogram!(LINKED_SECONDS).record(took.as_secs_f64());
     }
+}
+
+/// A job was told that archiving is delayed.
+pub(crate) fn fell_back() {
+    counter!(FALLBACKS).increment(1);
 }
 
 /// A provider copy was deleted.

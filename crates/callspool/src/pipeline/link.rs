@@ -294,10 +294,12 @@ async fn confirm(app: &App, task: &Task<'_>, history: &str, record_id: Option<&s
     close(app, task, record_id).await?;
     for owed in &task.owed {
         report::line_confirmed(owed, record_id);
-        if owed.event == Event::Recording {
-            metrics::linked(since_finished(app, &owed.recording).await);
-            report::release_plans(app, &owed.recording).await;
+        match owed.event {
+            Event::Recording => metrics::linked(since_finished(app, &owed.recording).await),
+            Event::Pending => metrics::fell_back(),
+            Event::NoRecording | Event::Moved | Event::LinkRenewed => continue,
         }
+        report::release_plans(app, &owed.recording).await;
     }
     Ok(())
 }
