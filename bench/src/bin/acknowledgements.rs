@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use callspool::config::{Config, Settings};
-use callspool::lifecycle::{App, asked_to_end, log, serve};
+use callspool::lifecycle::{App, asked_to_end, log, metrics, serve};
 use callspool_bench::callbacks::{self, ACCOUNT, APP_URL, TOKEN};
 use callspool_bench::connection::Connection;
 use callspool_bench::server::{Server, callspool};
@@ -105,7 +105,9 @@ async fn serve_grouped(group: usize) -> Result<()> {
     let listener = TcpListener::bind(config.server.listen).await?;
     let options = OpenOptions { group, ..OpenOptions::default() };
     let store = Store::open(&config.server.database_url, config.policy(), options).await?;
-    let served = serve(App::on(store, config, Clock::System, &HttpOptions::default()).await?, listener).await?;
+    let served =
+        serve(App::on(store, config, Clock::System, &HttpOptions::default(), metrics::handle()).await?, listener)
+            .await?;
     asked_to_end().await?;
     served.stop().await;
     Ok(())

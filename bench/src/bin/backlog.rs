@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use callspool::config::{Config, Settings};
-use callspool::lifecycle::App;
+use callspool::lifecycle::{App, metrics};
 use callspool_bench::callbacks::{ACCOUNT, TOKEN};
 use callspool_bench::say;
 use callspool_bench::spread::{Latencies, Spread};
@@ -105,7 +105,7 @@ impl Backlog {
         ];
         let config = Config::read(Settings::of(&settings))?;
         let store = Store::open(&config.server.database_url, config.policy(), OpenOptions::default()).await?;
-        let app = App::on(store, config, Clock::System, &HttpOptions::default()).await?;
+        let app = App::on(store, config, Clock::System, &HttpOptions::default(), metrics::handle()).await?;
         let hash = hex::encode(Sha256::digest(TOKEN));
         app.store.create_token("bench", "bench", Role::Listener, &hash, app.clock.now()).await?;
         Ok(Self { router: callspool::web::router(Arc::clone(&app)), app, _folder: folder })

@@ -72,6 +72,11 @@ impl Store {
         }
     }
 
+    /// `s3s-fs` would make a bucket by writing into it.
+    fn find_bucket(&self, bucket: &str) -> S3Result<()> {
+        if self.root.join(bucket).is_dir() { Ok(()) } else { Err(s3_error!(NoSuchBucket)) }
+    }
+
     fn writing(&self) -> std::sync::MutexGuard<'_, HashSet<(String, String)>> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -166,9 +171,7 @@ impl Drop for Kept {
 impl s3s::S3 for Store {
     async fn put_object(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let input = &mut request.input;
-        if !self.root.join(&input.bucket).is_dir() {
-            return Err(s3_error!(NoSuchBucket));
-        }
+        self.find_bucket(&input.bucket)?;
         let _writing = if input.if_none_match.is_some() { Some(self.begin(&input.bucket, &input.key)?) } else { None };
         let without_checksums = self.open.quirks().without_checksums;
         if without_checksums {
@@ -217,6 +220,7 @@ impl s3s::S3 for Store {
         &self,
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        self.find_bucket(&request.input.bucket)?;
         let key = request.input.key.clone();
         let response = self.files.create_multipart_upload(request).await?;
         if let Some(id) = &response.output.upload_id {

@@ -148,6 +148,15 @@ async fn a_multipart_upload_checks_parts_and_the_whole() {
 }
 
 #[tokio::test]
+async fn there_is_one_bucket_and_writing_makes_no_other() {
+    let s3 = s3().await;
+    for (method, target) in [("PUT", "/another-bucket/call.wav"), ("POST", "/another-bucket/call.wav?uploads")] {
+        let answer = send(&s3, method, target, &[], "").await;
+        assert!(answer.status == 404 && answer.text().contains("NoSuchBucket"), "{method}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn quirks_make_it_another_store() {
     let s3 = s3().await;
     s3.set_quirks(Quirks { missing_is_forbidden: true, ..Quirks::default() });

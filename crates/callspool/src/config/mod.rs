@@ -73,6 +73,13 @@ impl Config {
         }
         let voice = VoiceSettings::read(&mut settings, &accounts);
         let mut remarks = settings.later_remarks();
+        let of_a_bucket = ["S3_REGION", "S3_ENDPOINT", "AWS_ACCESS_KEY_ID"];
+        let name = of_a_bucket.into_iter().find(|name| settings.text(name).is_some());
+        if let (Some(name), ArchiveConfig::Local { .. }) = (name, &archive.place) {
+            remarks.push(format!(
+                "{name} is set, but no bucket (S3_BUCKET or ARCHIVE_URL): recordings go into a folder of this machine"
+            ));
+        }
         if accounts.iter().all(|account| account.tokens.is_empty()) {
             remarks.push(
                 "no Auth Token is configured (TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN): every callback is refused".into(),

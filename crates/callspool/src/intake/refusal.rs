@@ -9,6 +9,7 @@ use http::{StatusCode, header};
 use serde_json::json;
 
 use super::form::FormError;
+use crate::lifecycle::metrics;
 
 /// Why a request was not taken. `Display` is for who sent it.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +92,6 @@ pub(super) async fn measured(
         Ok(_) => StatusCode::OK,
         Err(refusal) => refusal.status(),
     };
-    metrics::counter!("callspool_callbacks_total", "kind" => kind, "status" => status.as_str().to_owned()).increment(1);
-    metrics::histogram!("callspool_callback_seconds", "kind" => kind).record(began.elapsed().as_secs_f64());
+    metrics::callback(kind, status, began.elapsed());
     answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response)
 }

@@ -10,10 +10,11 @@ use callspool_clients::http::{Http, HttpOptions, SetupError};
 use callspool_clients::provider::{Twilio, TwilioAccount};
 use callspool_domain::{AccountSid, Clock, Lane, StepFailure, Timestamp};
 use callspool_store::{OpenOptions, Store};
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use super::random;
+use super::{metrics, random};
 use crate::config::{AccountSettings, Config};
 use crate::links::LinkKey;
 use crate::records::JobRecords;
@@ -40,6 +41,8 @@ pub struct App {
     pub parts: PartBudget,
     /// The customer's job records.
     pub records: JobRecords,
+    /// What this process counts and measures.
+    pub metrics: PrometheusHandle,
     /// Cancelled when the process ends; long answers end with it.
     pub shutdown: CancellationToken,
     /// The key that signs our own URLs, once it was read.
@@ -77,11 +80,18 @@ impl App {
     /// Opens the ledger (bringing its schema up to date) and makes the clients; connects to nothing else.
     pub async fn open(config: Config, clock: Clock, http: &HttpOptions) -> Result<Arc<Self>, StartError> {
         let store = Store::open(&config.server.database_url, config.policy(), OpenOptions::default()).await?;
-        Self::on(store, config, clock, http).await
+        Self::on(store, config, clock, http, metrics::handle()).await
     }
 
-    /// The same on a ledger that is open: the configuration's own, opened with its policy and other options.
-    pub async fn on(store: Store, config: Config, clock: Clock, http: &HttpOptions) -> Result<Arc<Self>, StartError> {
+    /// The same on a ledger that is open: the configuration's own, opened with its policy and other options; `metrics` reads
+    /// the recorder that is installed here.
+    pub async fn on(
+        store: Store,
+        config: Config,
+        clock: Clock,
+        http: &HttpOptions,
+        metrics: PrometheusHandle,
+    ) -> Result<Arc<Self>, StartError> {
         let http = Http::new(http)?;
         let mut accounts = HashMap::new();
         for settings in &config.accounts {
@@ -123,6 +133,7 @@ impl App {
             archive,
             parts: PartBudget::default(),
             records,
+            metrics,
             shutdown,
             link_key: OnceCell::new(),
             accounts,

@@ -40,7 +40,8 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<Served, Start
     let address = listener.local_addr().map_err(|error| StartError::Listen(app.config.server.listen, error))?;
     let router = intake::router(Arc::clone(&app)).merge(web::router(Arc::clone(&app)));
     let server = tokio::spawn(server::run(listener, router, server::PATIENCE, app.shutdown.clone()));
-    tokio::spawn(metrics::keep(app.shutdown.clone()));
+    metrics::begin();
+    tokio::spawn(metrics::keep(app.metrics.clone(), app.shutdown.clone()));
     let runner = Runner::start(Arc::clone(&app), &node);
     tracing::info!(%address, app_url = app.config.server.app_url, node, "callspool serves");
     for remark in &app.config.remarks {

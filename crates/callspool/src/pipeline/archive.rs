@@ -27,7 +27,7 @@ use tokio::join;
 use self::inspector::{Bad, Inspector};
 use self::source::{Object, Source};
 use super::{Stop, fenced, report};
-use crate::lifecycle::{Account, App};
+use crate::lifecycle::{Account, App, metrics};
 
 /// How many keys are tried for one recording before its step fails.
 const KEYS: u32 = 20;
@@ -328,8 +328,7 @@ impl Transfer<'_> {
             recording_sid = %recording.sid, call_sid = %recording.call, job_id = recording.job.as_ref().map(|job| job.as_str()),
             key, bytes, seconds, doubtful = names.join(","), instead = instead.join(","), "recording_s3_upload_success"
         );
-        metrics::counter!("callspool_archived_total").increment(1);
-        metrics::counter!("callspool_archived_bytes_total").increment(bytes);
+        metrics::archived(bytes, self.app.clock.now().since(self.began));
         report::release_plans(self.app, &recording.sid).await;
         Ok(())
     }
@@ -352,7 +351,7 @@ impl Transfer<'_> {
             recording_sid = %recording.sid, call_sid = %recording.call, job_id = recording.job.as_ref().map(|job| job.as_str()),
             key, bytes, because, "recording_sealed"
         );
-        metrics::counter!("callspool_sealed_total").increment(1);
+        metrics::sealed();
         Ok(())
     }
 }

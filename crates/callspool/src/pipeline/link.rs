@@ -11,12 +11,12 @@ use callspool_clients::records::{Found, Pace, RecordId, Row, Write, Written};
 use callspool_domain::failure::Code;
 use callspool_domain::line::{Event, Line, Said, append, no_recording_reason};
 use callspool_domain::step::no_match;
-use callspool_domain::{JobId, StepFailure, Subject};
+use callspool_domain::{JobId, RecordingSid, StepFailure, StepName, Subject};
 use callspool_store::{Claimed, Lease, OwedLine};
 use futures::future::join_all;
 
 use super::{Stop, fenced, report};
-use crate::lifecycle::App;
+use crate::lifecycle::{App, metrics};
 use crate::links;
 use crate::records::{AirtableRecords, JobRecords, ReadThenWrite};
 
@@ -294,12 +294,21 @@ async fn confirm(app: &App, task: &Task<'_>, history: &str, record_id: Option<&s
     close(app, task, record_id).await?;
     for owed in &task.owed {
         report::line_confirmed(owed, record_id);
-        if owed.event == Event::Recording {
-            metrics::counter!("callspool_linked_total").increment(1);
-            report::release_plans(app, &owed.recording).await;
+        match owed.event {
+            Event::Recording => metrics::linked(since_finished(app, &owed.recording).await),
+            Event::Pending => metrics::fell_back(),
+            Event::NoRecording | Event::Moved | Event::LinkRenewed => continue,
         }
+        report::release_plans(app, &owed.recording).await;
     }
     Ok(())
+}
+
+/// How long ago the recording was announced as finished: its archive step was first wanted then. `None` where that can't be
+/// told now; a measurement is not worth a failure.
+async fn since_finished(app: &App, recording: &RecordingSid) -> Option<Duration> {
+    let wanted_at = app.store.wanted_at(StepName::Archive, &Subject::Recording(recording.clone())).await.ok()??;
+    Some(app.clock.now().since(wanted_at))
 }
 
 async fn close(app: &App, task: &Task<'_>, record_id: Option<&str>) -> Result<(), Stop> {

@@ -13,7 +13,7 @@ use callspool_domain::{RecordingSid, StepFailure};
 use callspool_store::{Lease, ProviderAnswer, Receipt, ReleaseView};
 
 use super::{Stop, fenced};
-use crate::lifecycle::App;
+use crate::lifecycle::{App, metrics};
 
 /// The longest a deletion may take; shorter than a lease, so that no other attempt can begin meanwhile.
 const DELETION: Duration = Duration::from_secs(15);
@@ -47,7 +47,7 @@ pub(super) async fn run(app: &App, lease: &Lease, sid: &RecordingSid) -> Result<
         verified_at,
     };
     tracing::info!(recording_sid = %sid, call_sid = %view.call.sid, key = receipt.archive_key, ?answer, "recording_released");
-    metrics::counter!("callspool_released_total").increment(1);
+    metrics::released();
     fenced(app.store.finish_released(lease, sid, receipt, app.clock.now()).await?)
 }
 

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Stop, archive, find_job, link, record, release, stop};
-use crate::lifecycle::{App, random};
+use crate::lifecycle::{App, metrics, random};
 
 /// How often a lane looks for due steps although nobody told it.
 const POLL: Duration = Duration::from_secs(1);
@@ -153,7 +153,7 @@ impl Runner {
     }
 
     async fn run_one(self, step: Claimed, slot: Option<OwnedSemaphorePermit>) {
-        let (app, lease) = (Arc::clone(&self.app), step.lease.clone());
+        let (app, name, lease) = (Arc::clone(&self.app), step.name, step.lease.clone());
         let work = tokio::spawn(async move {
             match (step.name, &step.subject) {
                 (StepName::Archive, Subject::Recording(sid)) => archive::run(&app, &step.lease, sid).await,
@@ -167,7 +167,7 @@ impl Runner {
             }
         });
         let ended = self.keep_lease(vec![lease.clone()], work).await;
-        self.record(&lease, ended.unwrap_or_else(|ended| Err(ended.into_stop()))).await;
+        self.record(name, &lease, ended.unwrap_or_else(|ended| Err(ended.into_stop()))).await;
         drop(slot);
     }
 
@@ -176,18 +176,19 @@ impl Runner {
         let leases: Vec<Lease> = steps.iter().map(|step| step.lease.clone()).collect();
         let app = Arc::clone(&self.app);
         let find_job = steps.iter().all(|step| step.name == StepName::FindJob);
+        let name = if find_job { StepName::FindJob } else { StepName::Link };
         let work = tokio::spawn(async move {
             if find_job { find_job::run_batch(&app, &steps).await } else { link::run_batch(&app, &steps).await }
         });
         match self.keep_lease(leases.clone(), work).await {
             Ok(results) => {
                 for (lease, result) in leases.iter().zip(results) {
-                    self.record(lease, result).await;
+                    self.record(name, lease, result).await;
                 }
             }
             Err(ended) => {
                 for lease in &leases {
-                    self.record(lease, Err(ended.into_stop())).await;
+                    self.record(name, lease, Err(ended.into_stop())).await;
                 }
             }
         }
@@ -238,7 +239,7 @@ impl Runner {
         any
     }
 
-    async fn record(&self, lease: &Lease, result: Result<(), Stop>) {
+    async fn record(&self, name: StepName, lease: &Lease, result: Result<(), Stop>) {
         let now = self.app.clock.now();
         let written = match result {
             Ok(()) => Ok(true),
@@ -248,8 +249,8 @@ impl Runner {
             }
             Err(Stop::Abandoned) => self.app.store.hand_back(lease, now, now).await,
             Err(Stop::NotYet(at)) => self.app.store.hand_back(lease, at, now).await,
-            Err(Stop::Failed(failure)) => self.record_failure(lease, failure, None, now).await,
-            Err(Stop::BadMedia(failure, bad)) => self.record_failure(lease, failure, Some(bad), now).await,
+            Err(Stop::Failed(failure)) => self.record_failure(name, lease, failure, None, now).await,
+            Err(Stop::BadMedia(failure, bad)) => self.record_failure(name, lease, failure, Some(bad), now).await,
         };
         if let Err(error) = written {
             tracing::error!(step = lease.step, %error, "the end of a step could not be stored; it is taken over in {} s", LEASE.as_secs());
@@ -258,12 +259,13 @@ impl Runner {
 
     async fn record_failure(
         &self,
+        name: StepName,
         lease: &Lease,
         failure: StepFailure,
         bad: Option<callspool_store::BadMedia>,
         now: Timestamp,
     ) -> Result<bool, callspool_store::Error> {
-        metrics::counter!("callspool_step_failures_total", "code" => failure.code.as_str()).increment(1);
+        metrics::step_failed(name, failure.code);
         tracing::warn!(step = lease.step, code = failure.code.as_str(), detail = failure.detail, "step_failed");
         self.app.store.fail(lease, &failure, bad, random::jitter(), now).await
     }

@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::refusal::Refusal;
 use super::site::Site;
+use crate::lifecycle::metrics;
 
 /// How long a request may take until its answer begins; a stream may then go on.
 const LONGEST_REQUEST: Duration = Duration::from_secs(30);
@@ -60,9 +61,7 @@ pub(crate) async fn count(request: Request, next: Next) -> Response {
         _ => "other",
     };
     let response = next.run(request).await;
-    let status = response.status().as_str().to_owned();
-    metrics::counter!("callspool_http_requests_total", "route" => route, "method" => method, "status" => status)
-        .increment(1);
+    metrics::http_request(route, method, response.status());
     response
 }
 

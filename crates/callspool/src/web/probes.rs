@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use callspool_domain::Timestamp;
 use callspool_domain::recording::Status;
+use callspool_domain::{Service, Timestamp};
 use callspool_store::{QueueCount, ServiceState, Stats};
 use http::{StatusCode, header};
 use serde::Serialize;
@@ -76,7 +76,7 @@ fn outage(state: &ServiceState) -> Option<Trouble> {
 /// The numbers of this process, and those of the ledger, in Prometheus' text format.
 pub(crate) async fn metrics(State(site): State<Arc<Site>>, Listener(_): Listener) -> Result<Response, Refusal> {
     let app = &site.app;
-    let mut text = site.metrics.render();
+    let mut text = app.metrics.render();
     write_totals(&mut text, &app.store.stats().await?);
     write_queue(&mut text, &app.store.queue().await?, app.clock.now());
     write_services(&mut text, app).await?;
@@ -91,6 +91,11 @@ fn write_totals(text: &mut String, stats: &Stats) {
     }
     describe(text, "callspool_archive_bytes", "Bytes in the archive.");
     sample(text, "callspool_archive_bytes", &[], stats.archived_bytes);
+    describe(text, "callspool_archive_audio_seconds", "Length of the audio in the archive.");
+    sample(text, "callspool_archive_audio_seconds", &[], stats.archived_ms / 1000);
+    describe(text, "callspool_preserved_copies", "Archived recordings whose copy at the provider is kept.");
+    let archived = stats.recordings.get(&Status::Archived).copied().unwrap_or(0);
+    sample(text, "callspool_preserved_copies", &[], archived.saturating_sub(stats.released));
     describe(text, "callspool_releases", "Provider copies deleted through the gate.");
     sample(text, "callspool_releases", &[], stats.released);
     describe(text, "callspool_lines_confirmed", "History lines read back from their job.");
@@ -115,13 +120,10 @@ fn labels(count: &QueueCount) -> [(&'static str, &'static str); 4] {
 
 async fn write_services(text: &mut String, app: &App) -> Result<(), Refusal> {
     describe(text, "callspool_service_out", "1 while a service is out as a whole.");
-    for state in app.store.services().await? {
-        sample(
-            text,
-            "callspool_service_out",
-            &[("service", state.service.as_str())],
-            state.down_since.is_some().into(),
-        );
+    let states = app.store.services().await?;
+    for service in Service::ALL {
+        let is_out = states.iter().any(|state| state.service == service && state.down_since.is_some());
+        sample(text, "callspool_service_out", &[("service", service.as_str())], is_out.into());
     }
     Ok(())
 }

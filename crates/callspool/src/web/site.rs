@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use callspool_clients::ArchiveConfig;
-use metrics_exporter_prometheus::PrometheusHandle;
 use url::Url;
 
 use super::access::Throttle;
-use crate::lifecycle::{App, metrics};
+use crate::lifecycle::App;
 
 /// The HTTP side of one process.
 #[derive(Debug)]
@@ -22,8 +21,6 @@ pub(crate) struct Site {
     pub content_policy: String,
     /// Failed sign-ins of late.
     pub throttle: Throttle,
-    /// What this process counts.
-    pub metrics: &'static PrometheusHandle,
 }
 
 impl Site {
@@ -32,7 +29,7 @@ impl Site {
         let origin = url.as_ref().map_or_else(String::new, |url| url.origin().ascii_serialization());
         let base = url.as_ref().map_or_else(String::new, |url| url.path().trim_end_matches('/').to_owned());
         let content_policy = content_policy(&app.config.archive.place);
-        Self { app, origin, base, content_policy, throttle: Throttle::default(), metrics: metrics::handle() }
+        Self { app, origin, base, content_policy, throttle: Throttle::default() }
     }
 
     /// True where browsers reach us by HTTPS.

@@ -24,6 +24,9 @@ mod linking;
 mod links;
 mod logs;
 mod media_forms;
+mod metrics;
+#[path = "../../../../tests/predecessors/mod.rs"]
+mod predecessors;
 mod s3_archive;
 mod starts;
 mod web;

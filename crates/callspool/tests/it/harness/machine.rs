@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callspool::config::Config;
-use callspool::lifecycle::{App, serve};
+use callspool::lifecycle::{App, metrics, serve};
 use callspool_clients::http::HttpOptions;
 use callspool_domain::Clock;
 use callspool_store::{OpenOptions, Store};
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::log::Log;
 
 /// How long what blocks (file work) may go on after a power failure; it takes a moment.
 const BLOCKING: Duration = Duration::from_secs(30);
@@ -22,6 +25,7 @@ pub(crate) struct Boot {
     pub(crate) clock: Clock,
     pub(crate) patience: HttpOptions,
     pub(crate) ledger: OpenOptions,
+    pub(crate) log: Log,
 }
 
 /// A running callspool.
@@ -58,12 +62,17 @@ impl Machine {
         let (went, gone) = oneshot::channel();
         let power = Power { stop: stop.clone(), on: failure.clone().drop_guard(), gone };
         std::thread::spawn(move || {
+            // One thread does everything, so that what it logs and counts is this machine's alone.
+            let _log = boot.log.begin();
+            let recorder = metrics::recorder();
+            let _metrics = ::metrics::set_default_local_recorder(&recorder);
+            let counted = recorder.handle();
             let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 tokio::select! {
                     biased;
                     () = failure.cancelled() => {}
-                    () = live(boot, listener, up, stop) => {}
+                    () = live(boot, counted, listener, up, stop) => {}
                 }
             });
             runtime.shutdown_timeout(BLOCKING);
@@ -98,10 +107,16 @@ impl Machine {
     }
 }
 
-async fn live(boot: Boot, listener: TcpListener, up: oneshot::Sender<Arc<App>>, stop: CancellationToken) {
-    let Boot { config, clock, patience, ledger } = boot;
+async fn live(
+    boot: Boot,
+    counted: PrometheusHandle,
+    listener: TcpListener,
+    up: oneshot::Sender<Arc<App>>,
+    stop: CancellationToken,
+) {
+    let Boot { config, clock, patience, ledger, log: _ } = boot;
     let store = Store::open(&config.server.database_url, config.policy(), ledger).await.expect("the ledger opens");
-    let app = App::on(store, config, clock, &patience).await.expect("callspool opens");
+    let app = App::on(store, config, clock, &patience, counted).await.expect("callspool opens");
     listener.set_nonblocking(true).expect("a socket");
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
     let served = serve(app, listener).await.expect("callspool serves");

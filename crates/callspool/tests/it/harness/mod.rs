@@ -6,7 +6,9 @@ mod airtable;
 mod bucket;
 mod database;
 mod folder;
+mod log;
 mod machine;
+mod numbers;
 pub(crate) mod process;
 mod story;
 mod waiting;
@@ -30,6 +32,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) use airtable::{LimitedTable, Table};
 pub(crate) use bucket::Bucket;
 pub(crate) use database::{Database, Kind};
+use log::Log;
 pub(crate) use machine::{Boot, Machine};
 pub(crate) use story::story;
 
@@ -63,6 +66,7 @@ pub(crate) struct World {
     /// The text of the configuration file, from the next boot on.
     pub(crate) file: String,
     machine: Option<Machine>,
+    log: Log,
     /// Stays the same over restarts and crashes.
     listener: TcpListener,
     address: String,
@@ -101,6 +105,7 @@ impl World {
             settings,
             file: String::new(),
             machine: None,
+            log: Log::default(),
             listener,
             address,
         })
@@ -153,7 +158,7 @@ impl World {
             callspool::lifecycle::log::start(&config.server);
         }
         let clock = Clock::Manual(self.clock.clone());
-        Boot { config, clock, patience: self.patience.clone(), ledger: self.ledger.clone() }
+        Boot { config, clock, patience: self.patience.clone(), ledger: self.ledger.clone(), log: self.log.clone() }
     }
 
     /// The settings, as a process gets them.
