@@ -1,12 +1,12 @@
 //! The settings of a bucket, and what `object_store` makes of them.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use callspool_domain::Secret;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
-use object_store::{BackoffConfig, RetryConfig};
 use url::Url;
+
+use crate::archive::bucket::doorway::one_more_try;
 
 /// How a bucket is reached.
 #[derive(Debug, Clone)]
@@ -78,9 +78,6 @@ pub enum Sse {
 
 /// The settings in the shape `object_store` wants them.
 pub(super) fn builder(config: &S3Config) -> object_store::Result<AmazonS3Builder> {
-    // One more try is made where no connection could be had at once; a second outlasts the queue's patience.
-    let retry =
-        RetryConfig { max_retries: 1, retry_timeout: Duration::from_secs(2), backoff: BackoffConfig::default() };
     let by_path = config.endpoint.is_some() || config.bucket.contains('.');
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&config.bucket)
@@ -90,7 +87,7 @@ pub(super) fn builder(config: &S3Config) -> object_store::Result<AmazonS3Builder
         // The store checks the CRC as it writes, and the gate the SHA-256 before it releases; to sign the bytes as well
         // would hash each of them a second time.
         .with_unsigned_payload(true)
-        .with_retry(retry);
+        .with_retry(one_more_try());
     if let Some(endpoint) = &config.endpoint {
         builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
     }
