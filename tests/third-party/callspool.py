@@ -23,7 +23,7 @@ then = "say:Tom & Jerry's <show>"
 class Callspool:
     """Started at once; `stop` ends it."""
 
-    def __init__(self, port):
+    def __init__(self, port, settings=None):
         self.base = f"http://127.0.0.1:{port}"
         self._folder = tempfile.TemporaryDirectory()
         folder = pathlib.Path(self._folder.name)
@@ -37,6 +37,7 @@ class Callspool:
             "TWILIO_API_URL": "http://127.0.0.1:9",
             "TWILIO_WEBHOOK_KEYS": ",".join(f"{name}={secret}" for name, secret in KEYS.items()),
         }
+        environment |= settings or {}
         self._process = subprocess.Popen([os.environ["CALLSPOOL"], "serve"], cwd=folder, env=environment)
         for _ in range(500):
             try:

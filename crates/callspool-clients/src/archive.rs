@@ -20,7 +20,8 @@ use url::Url;
 
 use crate::http::{ByteStream, Http};
 pub use bucket::{
-    AwsCredentials, AzureConfig, AzureCredentials, Bucket, BucketConfig, GcsConfig, GoogleCredentials, S3Config, Sse,
+    AwsCredentials, AzureConfig, AzureCredentials, Bucket, BucketConfig, GcsConfig, GoogleCredentials, Profile,
+    S3Config, Sse,
 };
 pub use budget::{PART_BYTES, PartBudget};
 pub use fingerprint::{Fingerprint, Fingerprinter};

@@ -11,7 +11,9 @@ use std::time::Duration;
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::{AccountSid, Clock};
 use callspool_sandbox::twilio::{Audio, NewRecording, PlaceCall, Word};
-use callspool_sandbox::{Airtable, AirtableOptions, S3, S3Options, Twilio, TwilioOptions};
+use callspool_sandbox::{
+    Airtable, AirtableOptions, Azure, AzureOptions, Gcs, GcsOptions, S3, S3Options, Twilio, TwilioOptions,
+};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -44,6 +46,8 @@ struct World {
     airtable_options: AirtableOptions,
     s3: S3,
     s3_options: S3Options,
+    gcs: Gcs,
+    azure: Azure,
 }
 
 impl World {
@@ -58,10 +62,12 @@ impl World {
             airtable_options,
             s3: S3::start(s3_options.clone()).await?,
             s3_options,
+            gcs: Gcs::start(GcsOptions::default()).await?,
+            azure: Azure::start(AzureOptions::default()).await?,
         })
     }
 
-    fn services(&self, account: &AccountSid) -> [Value; 3] {
+    fn services(&self, account: &AccountSid) -> [Value; 5] {
         let (airtable, s3) = (&self.airtable_options, &self.s3_options);
         [
             json!({ "service": "twilio", "url": self.twilio.base_url(), "account": account, "token": TOKEN }),
@@ -79,6 +85,19 @@ impl World {
                 "access_key": s3.access_key,
                 "secret_key": s3.secret_key.expose(),
             }),
+            json!({
+                "service": "gcs",
+                "url": self.gcs.base_url(),
+                "bucket": GcsOptions::default().bucket,
+                "service_account": self.gcs.service_account().expose(),
+            }),
+            json!({
+                "service": "azure",
+                "url": self.azure.endpoint(),
+                "account": AzureOptions::default().account,
+                "key": AzureOptions::default().key.expose(),
+                "container": AzureOptions::default().container,
+            }),
         ]
     }
 
@@ -89,7 +108,13 @@ impl World {
             call.statuses = vec![Word::InProgress, Word::Completed];
             let placed = self.twilio.place_call(call).await;
             let answers: Vec<Value> = placed.callbacks.iter().map(|callback| json!(callback.outcome)).collect();
-            return json!({ "call": placed.call_sid, "recording": placed.recording_sid, "answers": answers });
+            let sha256 = self.twilio.media_sha256(&placed.recording_sid, AudioFormat::Wav);
+            return json!({
+                "call": placed.call_sid,
+                "recording": placed.recording_sid,
+                "answers": answers,
+                "sha256": sha256,
+            });
         }
         if let Some(recording) = command.get("add_recording") {
             let days = u32::try_from(recording["days_ago"].as_u64().unwrap_or(0)).unwrap_or(0);
@@ -103,6 +128,8 @@ impl World {
             self.twilio.take_unexpected_requests(),
             self.airtable.take_unexpected_requests(),
             self.s3.take_unexpected_requests(),
+            self.gcs.take_unexpected_requests(),
+            self.azure.take_unexpected_requests(),
         ];
         json!({ "unexpected": unexpected.concat() })
     }

@@ -29,7 +29,7 @@ pub use self::azure::{AzureConfig, AzureCredentials};
 use self::failure::{Kind, Refusal, Trouble, broken_failure};
 pub use self::gcs::{GcsConfig, GoogleCredentials};
 pub(super) use self::parts::Parts;
-pub use self::s3::{AwsCredentials, S3Config, Sse};
+pub use self::s3::{AwsCredentials, Profile, S3Config, Sse};
 use self::store::{Found, Store};
 use super::fingerprint::{Fingerprint, Fingerprinter};
 use super::metadata::ObjectFacts;

@@ -190,6 +190,7 @@ async fn wrong_or_missing_credentials_are_named_as_such() {
         token_file: "/nowhere/token".into(),
         role_arn: "arn:aws:iam::123456789012:role/callspool".to_owned(),
         session_name: None,
+        endpoint: None,
     };
     assert_eq!(open(missing).size(KEY).await.expect_err("no credentials").code, Code::ArchiveUnauthorized);
     assert_eq!(bucket.store.unexpected_requests(), Vec::<String>::new());

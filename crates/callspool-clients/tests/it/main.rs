@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, reason = "a helper that can't do its work ends the test")]
 
 mod archive;
+mod aws_sources;
 mod bucket_faults;
 mod buckets;
 mod http;

@@ -4,6 +4,7 @@
 //! which lets a HEAD ask for the checksum.
 
 mod config;
+mod profile;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 pub use self::config::{AwsCredentials, S3Config, Sse};
+pub use self::profile::Profile;
 use super::doorway::Doorway;
 use super::failure::{Kind, Trouble};
 use super::store::{Checksum, Condition, Found, Label};
@@ -52,7 +54,7 @@ pub(super) struct Session {
 impl S3Bucket {
     pub(super) fn open(http: &Http, config: &S3Config) -> object_store::Result<Self> {
         let door = Doorway::new(http, Kind::S3);
-        let store = config::builder(config)?.with_http_connector(door.clone()).build()?;
+        let store = config::builder(http, config)?.with_http_connector(door.clone()).build()?;
         Ok(Self { store, door })
     }
 

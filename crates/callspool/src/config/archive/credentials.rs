@@ -1,10 +1,12 @@
 //! Who we are at the archive's store, under the names that its maker's own tools use.
 
-use callspool_clients::archive::{AwsCredentials, AzureCredentials, GoogleCredentials};
+use std::path::PathBuf;
+
+use callspool_clients::archive::{AwsCredentials, AzureCredentials, GoogleCredentials, Profile};
 
 use super::Settings;
 
-/// A static key where one is set, else what the platform provides under the names that AWS itself uses
+/// A static key where one is set, else the profile that is named, else what the platform provides under the names that AWS itself uses
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>), else the instance's role.
 pub(super) fn aws(settings: &mut Settings) -> AwsCredentials {
     let key = (settings.text("AWS_ACCESS_KEY_ID"), settings.secret("AWS_SECRET_ACCESS_KEY"));
@@ -15,10 +17,16 @@ pub(super) fn aws(settings: &mut Settings) -> AwsCredentials {
         let session_token = settings.secret("AWS_SESSION_TOKEN");
         return AwsCredentials::Static { access_key_id, secret_access_key, session_token };
     }
+    if let Some(name) = settings.text("AWS_PROFILE") {
+        let file = |name: &str| settings.text(name).map(PathBuf::from);
+        let (config_file, credentials_file) = (file("AWS_CONFIG_FILE"), file("AWS_SHARED_CREDENTIALS_FILE"));
+        return AwsCredentials::Profile(Profile { name, config_file, credentials_file });
+    }
     let identity = (settings.text("AWS_WEB_IDENTITY_TOKEN_FILE"), settings.text("AWS_ROLE_ARN"));
     if let (Some(token_file), Some(role_arn)) = identity {
         let session_name = settings.text("AWS_ROLE_SESSION_NAME");
-        return AwsCredentials::WebIdentity { token_file: token_file.into(), role_arn, session_name };
+        let endpoint = settings.text("AWS_ENDPOINT_URL_STS");
+        return AwsCredentials::WebIdentity { token_file: token_file.into(), role_arn, session_name, endpoint };
     }
     if let Some(relative_uri) = settings.text("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
         return AwsCredentials::Container { relative_uri };
@@ -28,7 +36,7 @@ pub(super) fn aws(settings: &mut Settings) -> AwsCredentials {
     if let (Some(full_uri), Some(token_file)) = pod {
         return AwsCredentials::Pod { full_uri, token_file: token_file.into() };
     }
-    AwsCredentials::Instance
+    AwsCredentials::Instance { endpoint: settings.text("AWS_EC2_METADATA_SERVICE_ENDPOINT") }
 }
 
 /// A key where one is set, else the machine's service account; at a stand-in nobody, unless a key is set

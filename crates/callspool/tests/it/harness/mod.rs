@@ -28,7 +28,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use airtable::{LimitedTable, Table};
-pub(crate) use bucket::Bucket;
+pub(crate) use bucket::{AzureContainer, Bucket, GoogleBucket};
 pub(crate) use database::{Database, Kind};
 pub(crate) use machine::{Boot, Machine};
 pub(crate) use story::story;
