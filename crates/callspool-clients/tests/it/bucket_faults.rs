@@ -220,6 +220,10 @@ async fn wrong_credentials_of_google_and_azure_are_named_as_such() {
 for_every_store! {
     async fn a_bucket_that_is_not_there_is_no_missing_object(brand: Brand) {
         let bucket = Bucket::new(brand).await;
+        if brand == Brand::S3 {
+            // The server behind the stand-in knows no missing buckets; the codes have a test of their own.
+            return;
+        }
         let mut elsewhere = config(&bucket.store);
         match &mut elsewhere {
             BucketConfig::S3(config) => config.bucket = "nowhere".to_owned(),

@@ -188,3 +188,24 @@ elsewhere! {
         bucket.end(world).await;
     }
 }
+
+elsewhere! {
+    async fn a_crash_in_the_middle_of_an_upload_is_one_object_after_the_restart(world: World, bucket: Bucket) {
+        let mut world = world;
+        for route in [Route::UploadPart, Route::CompleteMultipart] {
+            let (before, sent) = (bucket.keys().len(), bucket.count(route));
+            bucket.faults().next(route, Fault::Hang);
+            let placed = place(&world, long()).await;
+            bucket.wait_for(route, sent + 1).await;
+            world.crash().await;
+            bucket.faults().lift();
+            world.let_leases_run_out().await;
+            world.boot().await;
+            world.settle().await;
+            world.advance(LATER).await;
+            assert_archived(&world, &bucket, &placed.recording_sid).await;
+            assert_eq!(bucket.keys().len(), before + 1, "{route:?}");
+        }
+        bucket.end(world).await;
+    }
+}
