@@ -50,14 +50,18 @@ def listening(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+# The official client is newer than what Azurite knows by name; checksums it takes only where it is told to be loose.
+QUIETLY = ["--silent", "--skipApiVersionCheck", "--loose"]
+
+
 class Archived(unittest.TestCase):
     def server(self, command):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(process.wait, 30)
         self.addCleanup(process.terminate)
 
-    def archive(self, settings, objects):
-        """Brings a short and a long recording over; `objects` lists (key, bytes, metadata)."""
+    def archive(self, settings, objects, between="%2F"):
+        """Brings a short and a long recording over; `objects` tells the bytes and the metadata of a key."""
         program = Callspool(
             free_port(),
             settings
@@ -70,21 +74,21 @@ class Archived(unittest.TestCase):
         )
         self.addCleanup(program.stop)
         for seconds in (3, 300):
-            callback = f"{program.base}/api/twilio/recording?job=JOB%2F{seconds}"
+            callback = f"{program.base}/api/twilio/recording?job=JOB{between}{seconds}"
             placed = sandbox.command("place_call", callback_url=callback, seconds=seconds)
-            key = f"calls/{placed['call']}-JOB%2F{seconds}.wav"
+            key = f"calls/{placed['call']}-JOB{between}{seconds}.wav"
             content, metadata = until(lambda: objects(key))
             self.assertEqual(hashlib.sha256(content).hexdigest(), placed["sha256"])
             metadata = {name.replace("_", "-"): text for name, text in metadata.items()}
             self.assertEqual(metadata["recording-sid"], placed["recording"])
-            self.assertEqual(metadata["job-id"], f"JOB%2F{seconds}")
+            self.assertEqual(metadata["job-id"], f"JOB{between}{seconds}")
             self.assertEqual("sha256" in metadata, seconds == 3)
 
     def test_azurite(self):
         port = free_port()
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.server([os.environ["AZURITE"], "--blobPort", str(port), "--location", folder.name, "--silent"])
+        self.server([os.environ["AZURITE"], "--blobPort", str(port), "--location", folder.name, *QUIETLY])
         until(lambda: listening(port))
         endpoint = f"http://127.0.0.1:{port}/{ACCOUNT}"
         client = BlobServiceClient(endpoint, credential=KEY)
@@ -123,7 +127,8 @@ class Archived(unittest.TestCase):
             "RECORDING_KEY": "{call_sid}-{job_id}.{ext}",
             "GCS_ENDPOINT": f"http://127.0.0.1:{port}",
         }
-        self.archive(settings, objects)
+        # The emulator writes a `%` of a name into its links as it stands.
+        self.archive(settings, objects, between="_")
 
 
 class StandIns(unittest.TestCase):

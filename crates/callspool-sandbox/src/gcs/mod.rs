@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use callspool_domain::Secret;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use self::key::Key;
@@ -241,6 +241,7 @@ impl Objects {
     }
 
     fn describe(&self, key: &str, object: &Object) -> Value {
+        let name = utf8_percent_encode(key, NON_ALPHANUMERIC);
         let crc32c = object.bytes().map(|bytes| crc32c(&bytes)).unwrap_or_default();
         json!({
             "kind": "storage#object",
@@ -252,7 +253,7 @@ impl Objects {
             "contentType": object.content_type,
             "metadata": object.metadata,
             "crc32c": crc32c,
-            "mediaLink": format!("{}/download/storage/v1/b/{}/o/{key}?alt=media", self.base, self.bucket),
+            "mediaLink": format!("{}/download/storage/v1/b/{}/o/{name}?alt=media", self.base, self.bucket),
         })
     }
 }
