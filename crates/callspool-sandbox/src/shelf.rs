@@ -19,6 +19,9 @@ use tokio_util::io::ReaderStream;
 /// More than any part that is sent.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
 
+/// A refusal on its way out.
+pub(crate) type Refused = Box<Response>;
+
 /// One object.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
@@ -143,9 +146,11 @@ impl Shelf {
 }
 
 /// A request's body.
-pub(crate) async fn body(body: Body) -> Result<Bytes, Response> {
+pub(crate) async fn body(body: Body) -> Result<Bytes, Refused> {
     let collected = http_body_util::Limited::new(body, LARGEST_BODY).collect().await;
-    collected.map(http_body_util::Collected::to_bytes).map_err(|_broken| StatusCode::BAD_REQUEST.into_response())
+    collected
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(|_broken| Box::new(StatusCode::BAD_REQUEST.into_response()))
 }
 
 /// An object's bytes, or the part of them that `Range` names.

@@ -22,7 +22,7 @@ use percent_encoding::percent_decode_str;
 use self::key::Key;
 pub use crate::s3::Route;
 use crate::server::{Server, Service, Unexpected};
-use crate::shelf::{self, Label, Object, Shelf};
+use crate::shelf::{self, Label, Object, Refused, Shelf};
 
 /// A running stand-in for Azure Blob Storage.
 pub type Azure = Server<Blobs>;
@@ -134,7 +134,7 @@ impl Blobs {
         })
     }
 
-    async fn carry_out(&self, request: axum::extract::Request) -> Result<Response, Response> {
+    async fn carry_out(&self, request: axum::extract::Request) -> Result<Response, Refused> {
         let (head, body) = request.into_parts();
         let body = shelf::body(body).await?;
         if !self.key.knows(&head) {
@@ -164,16 +164,11 @@ impl Blobs {
         }
     }
 
-    fn find(&self, key: &str) -> Result<Object, Response> {
+    fn find(&self, key: &str) -> Result<Object, Refused> {
         self.shelf.get(key).ok_or_else(|| refusal(StatusCode::NOT_FOUND, "BlobNotFound"))
     }
 
-    async fn read(
-        &self,
-        head: &Parts,
-        object: &Object,
-        query: &BTreeMap<String, String>,
-    ) -> Result<Response, Response> {
+    async fn read(&self, head: &Parts, object: &Object, query: &BTreeMap<String, String>) -> Result<Response, Refused> {
         let range = ["x-ms-range", "range"].into_iter().find_map(|name| head.headers.get(name)?.to_str().ok());
         let mut said = HeaderMap::new();
         let content_type = query.get("rsct").unwrap_or(&object.content_type);
@@ -191,7 +186,7 @@ impl Blobs {
         shelf::send(object, range, said).await.map_err(broken)
     }
 
-    fn put(&self, head: &Parts, key: &str, body: &Bytes) -> Result<Response, Response> {
+    fn put(&self, head: &Parts, key: &str, body: &Bytes) -> Result<Response, Refused> {
         if head.headers.get("x-ms-blob-type").is_none_or(|kind| kind != "BlockBlob") {
             return Err(unexpected(refusal(StatusCode::BAD_REQUEST, "InvalidHeaderValue")));
         }
@@ -207,7 +202,7 @@ impl Blobs {
         key: &str,
         query: &BTreeMap<String, String>,
         body: Bytes,
-    ) -> Result<Response, Response> {
+    ) -> Result<Response, Refused> {
         check_crc64(head, &body)?;
         let id = query.get("blockid").cloned().unwrap_or_default();
         let mut blocks = self.blocks();
@@ -220,7 +215,7 @@ impl Blobs {
     }
 
     /// The blocks of the list become the blob, and every other block of the key goes.
-    fn block_list(&self, head: &Parts, key: &str, body: &Bytes) -> Result<Response, Response> {
+    fn block_list(&self, head: &Parts, key: &str, body: &Bytes) -> Result<Response, Refused> {
         let text = String::from_utf8_lossy(body);
         let listed: Vec<&str> = ["<Uncommitted>", "<Latest>"]
             .into_iter()
@@ -242,7 +237,7 @@ impl Blobs {
         head: &Parts,
         key: &str,
         bytes: impl IntoIterator<Item = &'a Bytes>,
-    ) -> Result<Object, Response> {
+    ) -> Result<Object, Refused> {
         let text = |name: &str| head.headers.get(name).and_then(|text| text.to_str().ok()).map(str::to_owned);
         let metadata = head.headers.iter().filter_map(|(name, text)| {
             Some((name.as_str().strip_prefix("x-ms-meta-")?.to_owned(), text.to_str().ok()?.to_owned()))
@@ -300,7 +295,7 @@ fn written(object: &Object) -> Response {
     (StatusCode::CREATED, headers).into_response()
 }
 
-fn check_crc64(head: &Parts, body: &Bytes) -> Result<(), Response> {
+fn check_crc64(head: &Parts, body: &Bytes) -> Result<(), Refused> {
     let Some(said) = head.headers.get("x-ms-content-crc64") else { return Ok(()) };
     let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, body);
     if said.to_str().ok() == Some(STANDARD.encode(crc.to_le_bytes()).as_str()) {
@@ -309,23 +304,23 @@ fn check_crc64(head: &Parts, body: &Bytes) -> Result<(), Response> {
     Err(unexpected(refusal(StatusCode::BAD_REQUEST, "Crc64Mismatch")))
 }
 
-fn refusal(status: StatusCode, code: &str) -> Response {
+fn refusal(status: StatusCode, code: &str) -> Refused {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>{code}</Code><Message>{status}</Message></Error>"
     );
     let headers = [(header::CONTENT_TYPE.as_str(), "application/xml"), ("x-ms-error-code", code)];
-    (status, headers, body).into_response()
+    Box::new((status, headers, body).into_response())
 }
 
-fn unexpected(mut response: Response) -> Response {
+fn unexpected(mut response: Refused) -> Refused {
     let why = format!("refused with {}", response.status());
     response.extensions_mut().insert(Unexpected(why));
     response
 }
 
-fn broken(error: io::Error) -> Response {
+fn broken(error: io::Error) -> Refused {
     tracing::error!(%error, "sandbox: a blob's file failed");
-    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    Box::new(StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 impl Service for Blobs {
@@ -359,10 +354,10 @@ impl Service for Blobs {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "ServerBusy",
             _ => "InternalError",
         };
-        refusal(status, code)
+        *refusal(status, code)
     }
 
     async fn answer(&self, request: axum::extract::Request) -> Response {
-        self.carry_out(request).await.unwrap_or_else(|refused| refused)
+        self.carry_out(request).await.unwrap_or_else(|refused| *refused)
     }
 }

@@ -25,7 +25,7 @@ use self::key::Key;
 use self::upload::Pending;
 pub use crate::s3::Route;
 use crate::server::{Server, Service, Unexpected};
-use crate::shelf::{self, Object, Shelf};
+use crate::shelf::{self, Object, Refused, Shelf};
 
 /// A running stand-in for Google Cloud Storage.
 pub type Gcs = Server<Objects>;
@@ -171,7 +171,7 @@ impl Objects {
         }
     }
 
-    async fn carry_out(&self, request: axum::extract::Request) -> Result<Response, Response> {
+    async fn carry_out(&self, request: axum::extract::Request) -> Result<Response, Refused> {
         let (head, body) = request.into_parts();
         let body = shelf::body(body).await?;
         let Some((bucket, place)) = Self::place(head.uri.path()) else {
@@ -208,7 +208,7 @@ impl Objects {
         }
     }
 
-    fn find(&self, key: &str) -> Result<Object, Response> {
+    fn find(&self, key: &str) -> Result<Object, Refused> {
         self.shelf.get(key).ok_or_else(|| {
             if *self.missing_is_forbidden.lock().unwrap_or_else(PoisonError::into_inner) {
                 return refusal(StatusCode::FORBIDDEN, "forbidden", "no storage.objects.list access");
@@ -222,7 +222,7 @@ impl Objects {
         object: &Object,
         headers: &HeaderMap,
         query: &BTreeMap<String, String>,
-    ) -> Result<Response, Response> {
+    ) -> Result<Response, Refused> {
         let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
         let content_type = query.get("response-content-type").unwrap_or(&object.content_type);
         let mut said = HeaderMap::new();
@@ -268,22 +268,22 @@ fn json_response(value: &Value) -> Response {
     ([(header::CONTENT_TYPE, "application/json; charset=UTF-8")], value.to_string()).into_response()
 }
 
-fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
+fn refusal(status: StatusCode, reason: &str, message: &str) -> Refused {
     let error = json!({ "error": {
         "code": status.as_u16(), "message": message, "errors": [{ "domain": "global", "reason": reason, "message": message }],
     } });
-    (status, [(header::CONTENT_TYPE, "application/json; charset=UTF-8")], error.to_string()).into_response()
+    Box::new((status, [(header::CONTENT_TYPE, "application/json; charset=UTF-8")], error.to_string()).into_response())
 }
 
-fn unexpected(mut response: Response) -> Response {
+fn unexpected(mut response: Refused) -> Refused {
     let why = format!("refused with {}", response.status());
     response.extensions_mut().insert(Unexpected(why));
     response
 }
 
-fn broken(error: io::Error) -> Response {
+fn broken(error: io::Error) -> Refused {
     tracing::error!(%error, "sandbox: an object's file failed");
-    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    Box::new(StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 impl Service for Objects {
@@ -322,10 +322,10 @@ impl Service for Objects {
             }
             _ => ("backendError", "Backend Error"),
         };
-        refusal(status, reason, message)
+        *refusal(status, reason, message)
     }
 
     async fn answer(&self, request: axum::extract::Request) -> Response {
-        self.carry_out(request).await.unwrap_or_else(|refused| refused)
+        self.carry_out(request).await.unwrap_or_else(|refused| *refused)
     }
 }

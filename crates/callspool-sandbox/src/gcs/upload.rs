@@ -10,7 +10,7 @@ use http::{Method, StatusCode, header};
 use serde_json::Value;
 
 use super::{Objects, broken, crc32c, json_response, refusal, unexpected};
-use crate::shelf::{Draft, Label};
+use crate::shelf::{Draft, Label, Refused};
 
 /// Every chunk but the last is a multiple of this.
 const CHUNK_UNIT: u64 = 256 * 1024;
@@ -37,7 +37,7 @@ impl Objects {
         head: &Parts,
         query: &BTreeMap<String, String>,
         body: &Bytes,
-    ) -> Result<Response, Response> {
+    ) -> Result<Response, Refused> {
         let condition = match query.get("ifGenerationMatch").map(|text| text.parse::<u64>()) {
             None => None,
             Some(Ok(generation)) => Some(generation),
@@ -75,7 +75,7 @@ impl Objects {
     }
 
     /// `Content-Range: bytes 0-262143/*`, or with the whole's length in the last one.
-    fn chunk(&self, id: &str, head: &Parts, body: &Bytes) -> Result<Response, Response> {
+    fn chunk(&self, id: &str, head: &Parts, body: &Bytes) -> Result<Response, Refused> {
         let range =
             head.headers.get(header::CONTENT_RANGE).and_then(|range| range.to_str().ok()?.strip_prefix("bytes "));
         let (span, whole) = range.and_then(|range| range.split_once('/')).ok_or_else(|| invalid("no Content-Range"))?;
@@ -104,7 +104,7 @@ impl Objects {
     }
 
     /// The object appears, if what was there is what was expected and the bytes are what was said.
-    fn end(&self, upload: Pending, crc32c: &str) -> Result<Response, Response> {
+    fn end(&self, upload: Pending, crc32c: &str) -> Result<Response, Refused> {
         if upload.crc32c.is_some_and(|said| !crc32c.is_empty() && said != crc32c) {
             return Err(unexpected(refusal(
                 StatusCode::BAD_REQUEST,
@@ -126,7 +126,7 @@ fn pending(
     description: &Value,
     condition: Option<u64>,
     draft: Draft,
-) -> Result<Pending, Response> {
+) -> Result<Pending, Refused> {
     let key = query.get("name").cloned().or_else(|| description["name"].as_str().map(str::to_owned));
     let metadata = description["metadata"].as_object().into_iter().flatten();
     let metadata = metadata.map(|(name, text)| (name.clone(), text.as_str().unwrap_or_default().to_owned())).collect();
@@ -158,10 +158,10 @@ fn parts(head: &Parts, body: &Bytes) -> Option<(Value, Bytes)> {
     (body.get(last..)?.starts_with(end.as_bytes())).then(|| (description, body.slice(content..last)))
 }
 
-fn invalid(message: &str) -> Response {
+fn invalid(message: &str) -> Refused {
     unexpected(refusal(StatusCode::BAD_REQUEST, "invalid", message))
 }
 
-fn not_met() -> Response {
+fn not_met() -> Refused {
     refusal(StatusCode::PRECONDITION_FAILED, "conditionNotMet", "At least one of the pre-conditions did not hold.")
 }
