@@ -1,7 +1,7 @@
 //! The settings under their old names: each is honoured, refused by name, or named at the start as having no effect.
 
 use callspool::config::{Config, Settings};
-use callspool_clients::archive::ArchiveConfig;
+use callspool_clients::archive::{ArchiveConfig, BucketConfig, S3Config};
 use callspool_domain::recording::Status;
 
 use crate::harness::{Bucket, World, story};
@@ -27,16 +27,25 @@ story! {
     }
 }
 
+fn s3(config: &Config) -> &S3Config {
+    match &config.archive.place {
+        ArchiveConfig::Bucket(bucket) => match &**bucket {
+            BucketConfig::S3(s3) => s3,
+            other => panic!("{} is no bucket of S3", other.name()),
+        },
+        ArchiveConfig::Local { .. } => panic!("no bucket is heard"),
+    }
+}
+
 #[test]
 fn each_old_name_of_the_bucket_means_the_same() {
     for (bucket, region) in [("S3_BUCKET", "S3_REGION"), ("AWS_S3_BUCKET", "AWS_REGION"), ("S3_BUCKET", "AWS_REGION")] {
         let config = read(&[(bucket, "calls"), (region, "us-west-2"), ("S3_ENDPOINT", "https://store.example.com")]);
-        let ArchiveConfig::S3(s3) = config.archive.place else { panic!("{bucket} is not heard") };
+        let s3 = s3(&config);
         assert_eq!((s3.bucket.as_str(), s3.region.as_str()), ("calls", "us-west-2"), "{bucket} {region}");
         assert_eq!(s3.endpoint.as_ref().and_then(|url| url.host_str()), Some("store.example.com"));
     }
-    let ArchiveConfig::S3(s3) = read(&[("S3_BUCKET", "calls")]).archive.place else { panic!("no bucket") };
-    assert_eq!(s3.region, "us-east-1", "their default");
+    assert_eq!(s3(&read(&[("S3_BUCKET", "calls")])).region, "us-east-1", "their default");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-"""Proves the sandbox, and callspool, by clients nobody here wrote: `run.py path/to/sandbox path/to/callspool`.
+"""Proves the sandbox, and callspool, by clients and servers nobody here wrote: `run.py path/to/sandbox path/to/callspool
+path/to/azurite-blob`.
 
 The sandbox is `cargo build -p callspool-sandbox --example sandbox`; the clients are in requirements.txt. The last line
 says how many tests passed and failed; the exit status is 0 only if none failed.
@@ -9,12 +10,14 @@ import pathlib
 import sys
 import unittest
 
-if len(sys.argv) != 3:
-    sys.exit("usage: run.py path/to/sandbox path/to/callspool")
-os.environ["SANDBOX"], os.environ["CALLSPOOL"] = (str(pathlib.Path(program).resolve()) for program in sys.argv[1:])
+if len(sys.argv) != 4:
+    sys.exit("usage: run.py path/to/sandbox path/to/callspool path/to/azurite-blob")
+os.environ["SANDBOX"], os.environ["CALLSPOOL"], os.environ["AZURITE"] = (
+    str(pathlib.Path(program).absolute()) for program in sys.argv[1:]
+)
 
 # Nothing of the machine's own set-up may reach a client.
-for name in [name for name in os.environ if name.upper().startswith(("AWS_", "TWILIO_", "AIRTABLE_"))]:
+for name in [name for name in os.environ if name.upper().startswith(("AWS_", "AZURE_", "GOOGLE_", "TWILIO_", "AIRTABLE_"))]:
     del os.environ[name]
 os.environ["NO_PROXY"] = "127.0.0.1"
 

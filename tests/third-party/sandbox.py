@@ -16,10 +16,12 @@ def _answer():
     return json.loads(line)
 
 
-_services = {service["service"]: service for service in (_answer() for _ in range(3))}
+_services = {service["service"]: service for service in (_answer() for _ in range(5))}
 TWILIO = _services["twilio"]
 AIRTABLE = _services["airtable"]
 S3 = _services["s3"]
+GCS = _services["gcs"]
+AZURE = _services["azure"]
 
 
 def command(name, **arguments):

@@ -3,12 +3,12 @@
 //! Guarantee: nothing becomes visible under a key before the caller has accepted the whole, and bytes of somebody else
 //! are never overwritten. A transfer holds a bounded part of its recording, whatever its length.
 
+mod bucket;
 mod budget;
 mod fingerprint;
 mod local;
 mod metadata;
 mod rights;
-mod s3;
 mod upload;
 
 use std::ops::Range;
@@ -20,12 +20,15 @@ use callspool_domain::{Code, StepFailure};
 use url::Url;
 
 use crate::http::{ByteStream, Http};
+pub use bucket::{
+    AwsCredentials, AzureConfig, AzureCredentials, Bucket, BucketConfig, GcsConfig, GoogleCredentials, Profile,
+    S3Config, Sse,
+};
 pub use budget::{PART_BYTES, PartBudget};
 pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use local::LocalFolder;
 pub use metadata::ObjectFacts;
 pub use rights::{Disk, Folder, PROBE_KEY, Rights};
-pub use s3::{AwsCredentials, S3Bucket, S3Config, Sse};
 pub use upload::{Held, PutOutcome, Ready, Upload};
 
 /// Where the archive is (`ARCHIVE_URL` and its companions).
@@ -36,8 +39,8 @@ pub enum ArchiveConfig {
         /// The folder.
         root: PathBuf,
     },
-    /// S3 or a compatible store.
-    S3(Box<S3Config>),
+    /// A bucket, or what the store calls so.
+    Bucket(Box<BucketConfig>),
 }
 
 /// An open archive.
@@ -45,8 +48,8 @@ pub enum ArchiveConfig {
 pub enum Archive {
     /// A folder of this machine.
     Local(LocalFolder),
-    /// S3 or a compatible store.
-    S3(Box<S3Bucket>),
+    /// A bucket of S3 or a compatible store, of Google Cloud Storage, or a container of Azure.
+    Bucket(Box<Bucket>),
 }
 
 /// How an archive copy is, or was, compared with what was written (`ARCHIVE_VERIFY`).
@@ -85,8 +88,8 @@ impl Archive {
     }
 
     /// Opens a bucket, which is not asked anything.
-    pub fn open_bucket(http: &Http, config: &S3Config) -> Result<Self, StepFailure> {
-        Ok(Self::S3(Box::new(S3Bucket::open(http, config)?)))
+    pub fn open_bucket(http: &Http, config: &BucketConfig) -> Result<Self, StepFailure> {
+        Ok(Self::Bucket(Box::new(Bucket::open(http, config)?)))
     }
 
     /// Begins to write an object. `length` is what the source announced, if it did; more than that is refused.
@@ -102,14 +105,14 @@ impl Archive {
     ) -> Result<Upload, StepFailure> {
         match self {
             Self::Local(folder) => folder.put(key, &facts.recording, length, budget).await,
-            Self::S3(bucket) => bucket.put(key, facts, length, budget).await,
+            Self::Bucket(bucket) => bucket.put(key, facts, length, budget).await,
         }
     }
 
     /// Compares the object with what was written, and says how it did: a folder is always read in full, and a store
     /// that keeps no full-object checksum as well.
     pub async fn read_back(&self, key: &str, written: &Fingerprint, by: ReadBack) -> Result<ReadBack, StepFailure> {
-        if let (Self::S3(bucket), ReadBack::Checksum) = (self, by)
+        if let (Self::Bucket(bucket), ReadBack::Checksum) = (self, by)
             && bucket.checksum_agrees(key, written).await?
         {
             return Ok(ReadBack::Checksum);
@@ -123,7 +126,7 @@ impl Archive {
     pub async fn fingerprint(&self, key: &str) -> Result<Fingerprint, StepFailure> {
         match self {
             Self::Local(folder) => folder.fingerprint(key).await,
-            Self::S3(bucket) => bucket.fingerprint(key).await,
+            Self::Bucket(bucket) => bucket.fingerprint(key).await,
         }
     }
 
@@ -131,7 +134,7 @@ impl Archive {
     pub async fn read(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<Object>, StepFailure> {
         match self {
             Self::Local(folder) => folder.read(key, range).await,
-            Self::S3(bucket) => bucket.read(key, range).await,
+            Self::Bucket(bucket) => bucket.read(key, range).await,
         }
     }
 
@@ -139,12 +142,12 @@ impl Archive {
     pub async fn size(&self, key: &str) -> Result<Option<u64>, StepFailure> {
         match self {
             Self::Local(folder) => folder.size(key).await,
-            Self::S3(bucket) => bucket.size(key).await,
+            Self::Bucket(bucket) => bucket.size(key).await,
         }
     }
 
     /// A URL that plays the object without further rights for `ttl` (at most 7 days), under this content disposition and
-    /// the format's media type; `None` where the archive can't sign. Whoever has it can listen: never log it.
+    /// the format's media type; `None` where the archive can't sign, or not with this disposition. Whoever has it can listen: never log it.
     pub async fn sign(
         &self,
         key: &str,
@@ -154,7 +157,7 @@ impl Archive {
     ) -> Result<Option<Url>, StepFailure> {
         match self {
             Self::Local(_) => Ok(None),
-            Self::S3(bucket) => bucket.sign(key, ttl, disposition, format).await.map(Some),
+            Self::Bucket(bucket) => bucket.sign(key, ttl, disposition, format).await,
         }
     }
 }

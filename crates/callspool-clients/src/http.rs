@@ -147,6 +147,11 @@ pub(crate) struct Broken {
 }
 
 impl Broken {
+    /// The exchange ended in a way that is as good as a broken connection.
+    pub(crate) fn reset(cause: impl Into<String>) -> Self {
+        Self { how: Breakage::Reset, cause: cause.into() }
+    }
+
     fn stalled(patience: Duration) -> Self {
         Self { how: Breakage::Stalled, cause: format!("no answer within {} s", patience.as_secs_f32()) }
     }

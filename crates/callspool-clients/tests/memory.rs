@@ -5,7 +5,7 @@
 #![expect(clippy::expect_used, reason = "a helper that can't do its work ends the test")]
 
 use callspool_clients::archive::{
-    AwsCredentials, Held, LocalFolder, ObjectFacts, PartBudget, PutOutcome, S3Config, Sse,
+    AwsCredentials, BucketConfig, Held, LocalFolder, ObjectFacts, PartBudget, PutOutcome, S3Config, Sse,
 };
 use callspool_clients::provider::{Channels, MediaForm};
 use callspool_clients::{Archive, Http, HttpOptions, Twilio, TwilioAccount};
@@ -54,7 +54,7 @@ async fn a_recording_of_any_size_passes_in_the_memory_of_a_part() {
     let before = peak_bytes();
     let root = folder.path().join("archive");
     let local = Archive::open_folder(&root, LocalFolder::establish(&root, "01FOLDER").await).await;
-    for archive in [local, Archive::open_bucket(&http, &bucket).expect("archive")] {
+    for archive in [local, Archive::open_bucket(&http, &BucketConfig::S3(bucket)).expect("archive")] {
         let recording = provider.add_recording(NewRecording::new(account.clone(), Audio::wav_bytes(RECORDING_BYTES)));
         let form = MediaForm { format: AudioFormat::Wav, channels: Channels::AsRecorded };
         let mut media = twilio.media(&recording, form).await.expect("media");

@@ -13,7 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::{AccountSid, CallSid, Clock};
 use callspool_sandbox::twilio::{Application, Audio, Call, Encryption, NewRecording, Number, PlaceCall, Word};
-use callspool_sandbox::{Airtable, AirtableOptions, S3, S3Options, Twilio, TwilioOptions};
+use callspool_sandbox::{
+    Airtable, AirtableOptions, Azure, AzureOptions, Gcs, GcsOptions, S3, S3Options, Twilio, TwilioOptions,
+};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -46,6 +48,8 @@ struct World {
     airtable_options: AirtableOptions,
     s3: S3,
     s3_options: S3Options,
+    gcs: Gcs,
+    azure: Azure,
 }
 
 impl World {
@@ -60,10 +64,12 @@ impl World {
             airtable_options,
             s3: S3::start(s3_options.clone()).await?,
             s3_options,
+            gcs: Gcs::start(GcsOptions::default()).await?,
+            azure: Azure::start(AzureOptions::default()).await?,
         })
     }
 
-    fn services(&self, account: &AccountSid) -> [Value; 3] {
+    fn services(&self, account: &AccountSid) -> [Value; 5] {
         let (airtable, s3) = (&self.airtable_options, &self.s3_options);
         [
             json!({ "service": "twilio", "url": self.twilio.base_url(), "account": account, "token": TOKEN }),
@@ -80,6 +86,19 @@ impl World {
                 "bucket": s3.bucket,
                 "access_key": s3.access_key,
                 "secret_key": s3.secret_key.expose(),
+            }),
+            json!({
+                "service": "gcs",
+                "url": self.gcs.base_url(),
+                "bucket": GcsOptions::default().bucket,
+                "service_account": self.gcs.service_account().expose(),
+            }),
+            json!({
+                "service": "azure",
+                "url": self.azure.endpoint(),
+                "account": AzureOptions::default().account,
+                "key": AzureOptions::default().key.expose(),
+                "container": AzureOptions::default().container,
             }),
         ]
     }
@@ -143,6 +162,8 @@ impl World {
             self.twilio.take_unexpected_requests(),
             self.airtable.take_unexpected_requests(),
             self.s3.take_unexpected_requests(),
+            self.gcs.take_unexpected_requests(),
+            self.azure.take_unexpected_requests(),
         ];
         json!({ "unexpected": unexpected.concat() })
     }

@@ -1,4 +1,4 @@
-//! The outside world in a box: stand-ins for Twilio, Airtable and S3 as real HTTP servers on loopback.
+//! The outside world in a box: stand-ins for Twilio, Airtable, S3, Google Cloud Storage and Azure as real HTTP servers on loopback.
 //!
 //! Each is strict (it refuses what the real one refuses, and remembers every request the real one would not have
 //! expected), stateful, and scriptable with [faults]. Nothing here shares code with what it tests; only the ids, the
@@ -24,17 +24,24 @@
 //! ```
 
 pub mod airtable;
+pub mod azure;
 mod dice;
 pub mod faults;
+pub mod gcs;
 mod line;
 mod probe;
 pub mod s3;
 pub mod server;
+mod shelf;
+pub mod store;
 pub mod twilio;
 
 pub use airtable::{Airtable, AirtableOptions};
+pub use azure::{Azure, AzureOptions};
 pub use faults::{BodyKind, Fault, FaultKind};
+pub use gcs::{Gcs, GcsOptions};
 pub use probe::{RequestMoment, RequestProbe};
 pub use s3::{S3, S3Options};
 pub use server::{Request, Server};
+pub use store::{Brand, Store};
 pub use twilio::{Twilio, TwilioOptions};

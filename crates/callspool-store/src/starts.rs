@@ -58,7 +58,7 @@ pub struct ToRecord {
 #[derive(Debug, Clone)]
 pub enum Start {
     /// It is being recorded, or was until it ended.
-    Started(Announcement),
+    Started(Box<Announcement>),
     /// There is no recording of ours and will be none, and why.
     NotStarted(String),
 }

@@ -7,7 +7,7 @@ use callspool_domain::audio::AudioFacts;
 use callspool_domain::{Code, StepFailure};
 
 use super::fingerprint::{Fingerprint, Fingerprinter};
-use super::{local, s3};
+use super::{bucket, local};
 
 /// What the ledger knows of bytes of ours under the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Upload {
 #[derive(Debug)]
 pub(super) enum Place {
     Local(Box<local::Temporary>),
-    S3(Box<s3::Parts>),
+    Bucket(Box<bucket::Parts>),
 }
 
 impl Upload {
@@ -63,7 +63,7 @@ impl Upload {
         self.passed.update(bytes);
         match &mut self.place {
             Place::Local(file) => file.write(bytes).await,
-            Place::S3(parts) => parts.write(bytes).await,
+            Place::Bucket(parts) => parts.write(bytes).await,
         }
     }
 
@@ -71,7 +71,7 @@ impl Upload {
     pub async fn finish(mut self) -> Result<Ready, StepFailure> {
         match &mut self.place {
             Place::Local(file) => file.finish().await?,
-            Place::S3(parts) => parts.finish().await?,
+            Place::Bucket(parts) => parts.finish().await?,
         }
         Ok(Ready { place: self.place, fingerprint: self.passed.finish() })
     }
@@ -104,7 +104,7 @@ impl Ready {
     ) -> Result<PutOutcome, StepFailure> {
         match self.place {
             Place::Local(file) => file.publish(self.fingerprint, held).await,
-            Place::S3(parts) => parts.publish(&self.fingerprint, audio.into(), held).await,
+            Place::Bucket(parts) => parts.publish(&self.fingerprint, audio.into(), held).await,
         }
     }
 
@@ -118,7 +118,7 @@ impl Place {
     async fn abort(self) -> Result<(), StepFailure> {
         match self {
             Self::Local(file) => file.abort().await,
-            Self::S3(parts) => parts.abort().await,
+            Self::Bucket(parts) => parts.abort().await,
         }
     }
 }

@@ -61,7 +61,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    pub(super) fn into_broken(self) -> Broken {
+    pub(crate) fn into_broken(self) -> Broken {
         let how = if matches!(self, Self::Stalled) { Breakage::Stalled } else { Breakage::Reset };
         Broken { how, cause: self.to_string() }
     }

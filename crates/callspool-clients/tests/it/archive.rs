@@ -10,7 +10,7 @@ use crate::world::{bytes, facts, http};
 
 /// Nothing is sent before a part is full, so no store needs to be there.
 async fn store_nobody_needs() -> Archive {
-    use callspool_clients::archive::{AwsCredentials, S3Config, Sse};
+    use callspool_clients::archive::{AwsCredentials, BucketConfig, S3Config, Sse};
     let credentials = AwsCredentials::Static {
         access_key_id: "AK".to_owned(),
         secret_access_key: callspool_domain::Secret::new("SK"),
@@ -24,7 +24,7 @@ async fn store_nobody_needs() -> Archive {
         credentials,
         sse: Sse::None,
     };
-    Archive::open_bucket(&http(), &config).expect("archive")
+    Archive::open_bucket(&http(), &BucketConfig::S3(config)).expect("archive")
 }
 
 #[tokio::test]

@@ -6,12 +6,13 @@
 #![expect(clippy::expect_used, reason = "a helper that can't do its work ends the test")]
 
 mod archive;
+mod aws_sources;
+mod bucket_faults;
+mod buckets;
 mod http;
 mod local;
 mod provider;
 mod raw;
 mod records;
 mod records_faults;
-mod s3;
-mod s3_faults;
 mod world;

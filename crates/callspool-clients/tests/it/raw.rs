@@ -15,10 +15,16 @@ pub(crate) struct Raw {
 impl Raw {
     /// Answers every request with these bytes and closes the connection.
     pub(crate) async fn start(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        Self::by_head(move |_head| answer.clone()).await
+    }
+
+    /// Answers every request by its head.
+    pub(crate) async fn by_head(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let url = Url::parse(&format!("http://{}", listener.local_addr().expect("address"))).expect("url");
         let heads = Arc::new(Mutex::new(Vec::new()));
-        let (answer, log) = (answer.into(), Arc::clone(&heads));
+        let log = Arc::clone(&heads);
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let head = exchange(stream, &answer).await;
@@ -34,7 +40,7 @@ impl Raw {
     }
 }
 
-async fn exchange(mut stream: TcpStream, answer: &[u8]) -> String {
+async fn exchange(mut stream: TcpStream, answer: impl Fn(&str) -> Vec<u8>) -> String {
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -42,10 +48,11 @@ async fn exchange(mut stream: TcpStream, answer: &[u8]) -> String {
             Err(_) => break,
         }
     }
+    let head = String::from_utf8_lossy(&head).into_owned();
     // A client that has heard enough may hang up; that is what some tests are about.
-    drop(stream.write_all(answer).await);
+    drop(stream.write_all(&answer(&head)).await);
     drop(stream.shutdown().await);
-    String::from_utf8_lossy(&head).into_owned()
+    head
 }
 
 impl Drop for Raw {

@@ -1,8 +1,10 @@
-//! Where the recordings go: a local folder, or a bucket of S3 or of a compatible store.
+//! Where the recordings go: a local folder, or a bucket of S3 or a compatible store, of Google's, or of Azure's.
+
+mod credentials;
 
 use std::path::PathBuf;
 
-use callspool_clients::archive::{ArchiveConfig, AwsCredentials, ReadBack, S3Config, Sse};
+use callspool_clients::archive::{ArchiveConfig, AzureConfig, BucketConfig, GcsConfig, ReadBack, S3Config, Sse};
 use url::Url;
 
 use super::Settings;
@@ -22,12 +24,27 @@ impl ArchiveSettings {
         let default =
             bucket.as_ref().map_or_else(|| "file://./callspool-data/archive".to_owned(), |name| format!("s3://{name}"));
         let url = settings.text("ARCHIVE_URL").unwrap_or(default);
-        let s3 = url.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, "")));
-        if let Some(name) = bucket.filter(|name| s3.is_none_or(|(bucket, _)| bucket != name)) {
+        let place = match url.split_once("://") {
+            Some(("s3", rest)) => {
+                let location = Location::read(settings, rest);
+                Some(BucketConfig::S3(read_s3(settings, location)))
+            }
+            Some(("gs", rest)) => {
+                let location = Location::read(settings, rest);
+                Some(BucketConfig::Gcs(read_gcs(settings, location)))
+            }
+            Some(("az", rest)) => {
+                let location = Location::read(settings, rest);
+                Some(BucketConfig::Azure(read_azure(settings, location)))
+            }
+            _ => None,
+        };
+        let s3 = place.as_ref().filter(|place| matches!(place, BucketConfig::S3(_))).map(BucketConfig::name);
+        if let Some(name) = bucket.filter(|name| s3 != Some(name)) {
             settings.problem("S3_BUCKET", format!("({name}) disagrees with ARCHIVE_URL"));
         }
-        let place = match s3 {
-            Some((bucket, prefix)) => ArchiveConfig::S3(Box::new(read_s3(settings, bucket, prefix))),
+        let place = match place {
+            Some(bucket) => ArchiveConfig::Bucket(Box::new(bucket)),
             None => ArchiveConfig::Local { root: read_folder(settings, &url) },
         };
         Self { place, read_back: read_back(settings) }
@@ -37,7 +54,10 @@ impl ArchiveSettings {
 fn read_folder(settings: &mut Settings, url: &str) -> PathBuf {
     let path = url.strip_prefix("file://").unwrap_or_default();
     if path.is_empty() {
-        settings.problem("ARCHIVE_URL", "must be file:///path or s3://bucket[/prefix]");
+        settings.problem(
+            "ARCHIVE_URL",
+            "must be file:///path, s3://bucket[/prefix], gs://bucket[/prefix] or az://container[/prefix]",
+        );
     }
     PathBuf::from(path)
 }
@@ -53,24 +73,47 @@ fn read_back(settings: &mut Settings) -> ReadBack {
     }
 }
 
-fn read_s3(settings: &mut Settings, bucket: &str, prefix: &str) -> S3Config {
-    let plain = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
-    let prefix = prefix.trim_matches('/');
-    let segments_are_safe = prefix.is_empty() || prefix.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
-    if bucket.is_empty() || !plain(bucket, ".-_") || !plain(prefix, "._-/") || !segments_are_safe {
-        settings.problem("ARCHIVE_URL", "must be s3://bucket[/prefix] of letters, digits and . _ - /");
+/// What stands behind the scheme: the bucket's name, and the prefix of all keys without slashes at its ends.
+struct Location<'a> {
+    name: &'a str,
+    prefix: Option<String>,
+}
+
+impl<'a> Location<'a> {
+    fn read(settings: &mut Settings, rest: &'a str) -> Self {
+        let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let plain = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
+        let prefix = prefix.trim_matches('/');
+        let segments_are_safe =
+            prefix.is_empty() || prefix.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
+        if name.is_empty() || !plain(name, ".-_") || !plain(prefix, "._-/") || !segments_are_safe {
+            settings.problem(
+                "ARCHIVE_URL",
+                "must be s3://bucket[/prefix], gs://… or az://… of letters, digits and . _ - /",
+            );
+        }
+        Self { name, prefix: Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty()) }
     }
-    let endpoint: Option<Url> = settings.parsed("S3_ENDPOINT");
+}
+
+/// A store's address of its own.
+fn endpoint(settings: &mut Settings, name: &str) -> Option<Url> {
+    let endpoint: Option<Url> = settings.parsed(name);
     if endpoint.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
-        settings.problem("S3_ENDPOINT", "must be an http or https address");
+        settings.problem(name, "must be an http or https address");
     }
+    endpoint
+}
+
+fn read_s3(settings: &mut Settings, location: Location<'_>) -> S3Config {
+    let endpoint = endpoint(settings, "S3_ENDPOINT");
     S3Config {
-        bucket: bucket.to_owned(),
-        prefix: Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty()),
+        bucket: location.name.to_owned(),
+        prefix: location.prefix,
         region: settings.text_or("S3_REGION", "us-east-1"),
         sse: read_sse(settings, endpoint.is_none()),
         endpoint,
-        credentials: read_credentials(settings),
+        credentials: credentials::aws(settings),
     }
 }
 
@@ -96,29 +139,34 @@ fn read_sse(settings: &mut Settings, on_aws: bool) -> Sse {
     }
 }
 
-/// A static key where one is set, else what the platform provides under the names that AWS itself uses
-/// (<https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>), else the instance's role.
-fn read_credentials(settings: &mut Settings) -> AwsCredentials {
-    let key = (settings.text("AWS_ACCESS_KEY_ID"), settings.secret("AWS_SECRET_ACCESS_KEY"));
-    if key.0.is_some() != key.1.is_some() {
-        settings.problem("AWS_ACCESS_KEY_ID", "and AWS_SECRET_ACCESS_KEY must be set together");
+fn read_gcs(settings: &mut Settings, location: Location<'_>) -> GcsConfig {
+    let endpoint = endpoint(settings, "GCS_ENDPOINT");
+    GcsConfig {
+        bucket: location.name.to_owned(),
+        prefix: location.prefix,
+        credentials: credentials::google(settings, endpoint.is_some()),
+        endpoint,
     }
-    if let (Some(access_key_id), Some(secret_access_key)) = key {
-        let session_token = settings.secret("AWS_SESSION_TOKEN");
-        return AwsCredentials::Static { access_key_id, secret_access_key, session_token };
+}
+
+fn read_azure(settings: &mut Settings, location: Location<'_>) -> AzureConfig {
+    let account = settings.text("AZURE_STORAGE_ACCOUNT").unwrap_or_default();
+    let is_name = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if account.is_empty() || !is_name(&account) {
+        settings.problem("AZURE_STORAGE_ACCOUNT", "must name the storage account (lower-case letters and digits)");
     }
-    let identity = (settings.text("AWS_WEB_IDENTITY_TOKEN_FILE"), settings.text("AWS_ROLE_ARN"));
-    if let (Some(token_file), Some(role_arn)) = identity {
-        let session_name = settings.text("AWS_ROLE_SESSION_NAME");
-        return AwsCredentials::WebIdentity { token_file: token_file.into(), role_arn, session_name };
+    let endpoint = endpoint(settings, "AZURE_STORAGE_ENDPOINT")
+        .or_else(|| Url::parse(&format!("https://{account}.blob.core.windows.net/")).ok());
+    let endpoint = endpoint.unwrap_or_else(|| {
+        // Of the two names above at least one is wrong, and that is told.
+        #[expect(clippy::expect_used, reason = "a constant URL")]
+        Url::parse("https://blob.core.windows.net/").expect("a URL")
+    });
+    AzureConfig {
+        account,
+        container: location.name.to_owned(),
+        prefix: location.prefix,
+        endpoint,
+        credentials: credentials::azure(settings),
     }
-    if let Some(relative_uri) = settings.text("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
-        return AwsCredentials::Container { relative_uri };
-    }
-    let pod =
-        (settings.text("AWS_CONTAINER_CREDENTIALS_FULL_URI"), settings.text("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"));
-    if let (Some(full_uri), Some(token_file)) = pod {
-        return AwsCredentials::Pod { full_uri, token_file: token_file.into() };
-    }
-    AwsCredentials::Instance
 }

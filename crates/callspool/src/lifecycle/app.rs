@@ -123,7 +123,7 @@ impl App {
                 }
                 Archive::Local(folder)
             }
-            ArchiveConfig::S3(bucket) => Archive::open_bucket(&http, bucket)?,
+            ArchiveConfig::Bucket(bucket) => Archive::open_bucket(&http, bucket)?,
         };
         let records = JobRecords::new(&config.records, &http, &store, &clock);
         Ok(Arc::new(Self {

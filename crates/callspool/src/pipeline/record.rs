@@ -93,7 +93,7 @@ async fn request(app: &App, lease: &Lease, call: &CallSid, wanted: &ToRecord, ac
 async fn started(app: &App, lease: &Lease, call: &CallSid, resource: &RecordingResource) -> Result<(), Stop> {
     let announcement = resource.announcement.clone();
     tracing::info!(recording_sid = %announcement.recording, call_sid = %call, "recording_started");
-    fenced(app.store.finish_start(lease, call, Start::Started(announcement), app.clock.now()).await?)
+    fenced(app.store.finish_start(lease, call, Start::Started(Box::new(announcement)), app.clock.now()).await?)
 }
 
 async fn not_started(app: &App, lease: &Lease, call: &CallSid, reason: &str) -> Result<(), Stop> {

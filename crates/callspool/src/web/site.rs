@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use callspool_clients::ArchiveConfig;
+use callspool_clients::archive::BucketConfig;
 use url::Url;
 
 use super::access::Throttle;
@@ -48,16 +49,24 @@ impl Site {
 fn content_policy(archive: &ArchiveConfig) -> String {
     let store = match archive {
         ArchiveConfig::Local { .. } => String::new(),
-        ArchiveConfig::S3(s3) => match &s3.endpoint {
-            Some(endpoint) => format!(" {}", endpoint.origin().ascii_serialization()),
-            None => {
-                let host = format!("s3.{}.amazonaws.com", s3.region);
-                format!(" https://{host} https://{}.{host}", s3.bucket)
-            }
+        ArchiveConfig::Bucket(bucket) => match &**bucket {
+            BucketConfig::S3(s3) => match &s3.endpoint {
+                Some(endpoint) => origin(endpoint),
+                None => {
+                    let host = format!("s3.{}.amazonaws.com", s3.region);
+                    format!(" https://{host} https://{}.{host}", s3.bucket)
+                }
+            },
+            BucketConfig::Gcs(gcs) => origin(&gcs.endpoint()),
+            BucketConfig::Azure(azure) => origin(&azure.endpoint),
         },
     };
     format!(
         "default-src 'self'; media-src 'self'{store}; form-action 'self'{store}; \
          base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
     )
+}
+
+fn origin(url: &url::Url) -> String {
+    format!(" {}", url.origin().ascii_serialization())
 }

@@ -86,7 +86,7 @@ story! {
     async fn a_signed_link_plays_without_access_and_replaces_the_providers(world: World, bucket: Bucket) {
         let (placed, lines) = outage(&world, &bucket).await;
         assert_eq!(lines[0].1, provider_url(&world, &placed));
-        assert!(lines[1].1.starts_with(bucket.base_url()) && lines[1].1.contains("X-Amz-Signature="), "{lines:?}");
+        assert!(lines[1].1.starts_with(bucket.s3().base_url()) && lines[1].1.contains("X-Amz-Signature="), "{lines:?}");
         let bytes = world.recording(&placed.recording_sid).await.archive.and_then(|copy| copy.bytes);
         assert_eq!(u64::try_from(plays(&world, &lines[1].1).await).ok(), bytes);
         bucket.end(world).await;
@@ -99,7 +99,7 @@ story! {
         let (placed, lines) = outage(&world, &bucket).await;
         assert_eq!(lines[0].1, provider_url(&world, &placed));
         let key = world.recording(&placed.recording_sid).await.archive.expect("a copy").object_key;
-        let base = bucket.base_url().trim_end_matches('/');
+        let base = bucket.s3().base_url().trim_end_matches('/');
         let name = world.setting("ARCHIVE_URL").expect("set").replace("s3://", "");
         assert_eq!(lines[1].1, format!("{base}/{name}/{key}#{}", placed.recording_sid));
         bucket.end(world).await;

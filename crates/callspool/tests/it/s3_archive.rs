@@ -1,5 +1,6 @@
 //! The archive in S3: every recording is one object of the right bytes, whatever the store does on the way.
 
+mod elsewhere;
 mod faults;
 mod keys;
 mod objects;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use callspool_clients::archive::{Archive, ArchiveConfig, Disk, LocalFolder, PROBE_KEY, Rights, S3Bucket, S3Config};
+use callspool_clients::archive::{Archive, ArchiveConfig, Disk, LocalFolder, PROBE_KEY, Rights};
+use callspool_clients::archive::{Bucket, BucketConfig};
 use callspool_clients::http::Http;
 use callspool_domain::{Code, StepFailure};
 use callspool_store::Store;
@@ -14,10 +15,10 @@ use crate::lifecycle::folder_name;
 pub(super) async fn examine(config: &Config, http: &Http, store: Option<&Store>) -> Vec<Finding> {
     match &config.archive.place {
         ArchiveConfig::Local { root } => folder(config, root, store).await,
-        ArchiveConfig::S3(settings) => {
-            let about = format!("bucket {}", settings.bucket);
+        ArchiveConfig::Bucket(settings) => {
+            let about = format!("bucket {}", settings.name());
             match Archive::open_bucket(http, settings) {
-                Ok(Archive::S3(opened)) => bucket(about, settings, &opened).await,
+                Ok(Archive::Bucket(opened)) => bucket(about, settings, &opened).await,
                 Ok(Archive::Local(_)) => Vec::new(),
                 Err(failure) => vec![Finding::failed(about, &failure)],
             }
@@ -25,14 +26,14 @@ pub(super) async fn examine(config: &Config, http: &Http, store: Option<&Store>)
     }
 }
 
-async fn bucket(about: String, settings: &S3Config, opened: &S3Bucket) -> Vec<Finding> {
+async fn bucket(about: String, settings: &BucketConfig, opened: &Bucket) -> Vec<Finding> {
     match opened.try_rights().await {
         Ok(rights) => of_rights(&about, settings, rights),
         Err(failure) => vec![Finding::failed(about, &failure)],
     }
 }
 
-fn of_rights(about: &str, settings: &S3Config, rights: Rights) -> Vec<Finding> {
+fn of_rights(about: &str, settings: &BucketConfig, rights: Rights) -> Vec<Finding> {
     let Rights { put, get, head, list, missing_is_told, delete } = rights;
     let needed: Vec<StepFailure> = [put, get, head].into_iter().filter_map(Result::err).collect();
     if !needed.is_empty() {
@@ -44,16 +45,20 @@ fn of_rights(about: &str, settings: &S3Config, rights: Rights) -> Vec<Finding> {
         Err(failure) if !is_refused(&failure) => findings.push(Finding::failed(about, &failure)),
         _ => {
             let found = "objects can't be listed, so what is missing can't be told from what is forbidden";
-            let todo = "allow s3:ListBucket on the bucket (callspool policy iam), or leave it";
+            let todo = match settings {
+                BucketConfig::S3(_) => "allow s3:ListBucket on the bucket (callspool policy iam), or leave it",
+                BucketConfig::Gcs(_) => "allow storage.objects.list on the bucket, or leave it",
+                BucketConfig::Azure(_) => "allow listing the container, or leave it",
+            };
             findings.push(Finding::new(Severity::Note, Topic::ArchiveNoList, about, found, todo));
         }
     }
     match delete {
         Ok(()) => {}
         Err(failure) if is_refused(&failure) => {
-            let prefix = settings.prefix.as_ref().map(|prefix| format!("{prefix}/")).unwrap_or_default();
+            let prefix = settings.prefix().map(|prefix| format!("{prefix}/")).unwrap_or_default();
             let found = format!("objects can't be deleted, which archiving does not need; {prefix}{PROBE_KEY} stays");
-            let todo = "nothing, unless recordings are to be deleted after a time (callspool policy iam --with-delete)";
+            let todo = "nothing, unless recordings are to be deleted after a time";
             findings.push(Finding::new(Severity::Note, Topic::ArchiveNoDelete, about, found, todo));
         }
         Err(failure) => findings.push(Finding::failed(about, &failure)),

@@ -15,7 +15,7 @@ mod settings;
 mod tags;
 mod twiml;
 
-use callspool_clients::archive::{ArchiveConfig, AwsCredentials};
+use callspool_clients::archive::ArchiveConfig;
 use callspool_clients::http::{Http, HttpOptions};
 use callspool_domain::{Clock, Secret};
 use serde_json::json;
@@ -105,11 +105,8 @@ fn secrets(config: &Config) -> Vec<Secret> {
         .chain(config.webhook_keys.iter().map(|key| &key.secret))
         .cloned()
         .collect();
-    if let ArchiveConfig::S3(bucket) = &config.archive.place
-        && let AwsCredentials::Static { secret_access_key, session_token, .. } = &bucket.credentials
-    {
-        secrets.push(secret_access_key.clone());
-        secrets.extend(session_token.clone());
+    if let ArchiveConfig::Bucket(bucket) = &config.archive.place {
+        secrets.extend(bucket.secrets());
     }
     if let RecordsSettings::Airtable(airtable) = &config.records {
         secrets.push(airtable.token.clone());

@@ -7,7 +7,7 @@ mod lifecycle;
 mod systemd;
 mod twilio;
 
-use callspool_clients::archive::{ArchiveConfig, S3Config};
+use callspool_clients::archive::{ArchiveConfig, BucketConfig, S3Config};
 use clap::Subcommand;
 
 use super::{Failure, Outcome, say, say_json};
@@ -63,13 +63,14 @@ pub(super) fn run(config: &Config, args: &Args) -> Result<Outcome, Failure> {
 }
 
 fn bucket(config: &Config) -> Result<&S3Config, Failure> {
-    match &config.archive.place {
-        ArchiveConfig::S3(bucket) => Ok(bucket),
-        ArchiveConfig::Local { root } => Err(Failure::Usage(format!(
-            "the archive is the folder {}; this is for a bucket (ARCHIVE_URL=s3://…)",
-            root.display()
-        ))),
-    }
+    let instead = match &config.archive.place {
+        ArchiveConfig::Bucket(bucket) => match &**bucket {
+            BucketConfig::S3(bucket) => return Ok(bucket),
+            other => format!("bucket {} is not in S3, and its rights are told in docs/archives.md", other.name()),
+        },
+        ArchiveConfig::Local { root } => format!("archive is the folder {}", root.display()),
+    };
+    Err(Failure::Usage(format!("the {instead}; this is for a bucket of S3 (ARCHIVE_URL=s3://…)")))
 }
 
 /// The keys below the prefix, as a pattern or a filter begins with them.

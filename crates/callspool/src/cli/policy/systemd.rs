@@ -11,7 +11,7 @@ pub(super) fn unit(config: &Config) -> String {
         ArchiveConfig::Local { root } if root.is_absolute() => {
             format!("\nReadWritePaths={}", quoted(&root.display().to_string()))
         }
-        ArchiveConfig::Local { .. } | ArchiveConfig::S3(_) => String::new(),
+        ArchiveConfig::Local { .. } | ArchiveConfig::Bucket(_) => String::new(),
     };
     let after = if config.server.database_url.starts_with("postgres") { " postgresql.service" } else { "" };
     format!(

@@ -53,6 +53,6 @@ pub(crate) fn first_steps(site: &Site) -> Markup {
 fn archive(place: &ArchiveConfig) -> Markup {
     match place {
         ArchiveConfig::Local { .. } => html! { "the archive folder" },
-        ArchiveConfig::S3(s3) => html! { "the bucket " code { (s3.bucket) } },
+        ArchiveConfig::Bucket(bucket) => html! { "the bucket " code { (bucket.name()) } },
     }
 }

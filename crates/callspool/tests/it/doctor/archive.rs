@@ -15,14 +15,14 @@ story! {
         let prefix = [("ARCHIVE_URL", "s3://recordings/calls")];
         let told = doctor(&world, &prefix).await;
         assert_eq!((told.exit, told.codes(), bucket.keys()), (0, vec![], vec![]), "{}", told.text);
-        bucket.set_rights(Rights { list: false, delete: false, ..Rights::default() });
+        bucket.s3().set_rights(Rights { list: false, delete: false, ..Rights::default() });
         for _ in 0..2 {
             let told = doctor(&world, &prefix).await;
             assert_eq!((told.exit, told.codes()), (0, vec!["archive_no_delete", "archive_no_list"]));
             assert!(told.only("archive_no_delete")["found"].as_str().expect("text").contains(PROBE));
             assert_eq!(bucket.keys(), [PROBE]);
         }
-        bucket.set_rights(Rights::default());
+        bucket.s3().set_rights(Rights::default());
         assert_eq!((doctor(&world, &prefix).await.exit, bucket.keys()), (0, vec![]));
         bucket.end(world).await;
     }
@@ -31,12 +31,12 @@ story! {
 story! {
     async fn a_bucket_that_can_not_be_written_or_read_loses(world: World, bucket: Bucket) {
         for rights in [Rights { put: false, ..Rights::default() }, Rights { get: false, ..Rights::default() }] {
-            bucket.set_rights(rights);
+            bucket.s3().set_rights(rights);
             let told = doctor(&world, &[]).await;
             assert_eq!(told.exit, 1);
             assert!(told.severities("archive_unauthorized").contains(&"loses"), "{}", told.text);
         }
-        bucket.set_rights(Rights::default());
+        bucket.s3().set_rights(Rights::default());
         let told = doctor(&world, &[("ARCHIVE_URL", "s3://nowhere")]).await;
         assert_eq!((told.exit, told.severities("archive_rejected")), (1, vec!["loses"]), "{}", told.text);
         let told = doctor(&world, &[("AWS_SECRET_ACCESS_KEY", "wrong")]).await;

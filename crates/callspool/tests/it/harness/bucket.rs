@@ -5,27 +5,62 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use callspool_domain::audio::AudioFormat;
-use callspool_sandbox::{S3, S3Options};
+use callspool_sandbox::s3::Quirks;
+use callspool_sandbox::{Brand, S3, Store};
 
 use super::World;
 
-/// A bucket without a prefix.
-pub(crate) struct Bucket(S3);
+/// A bucket without a prefix: S3's, where nothing else is said.
+pub(crate) struct Bucket(Store);
+
+/// The same at Google's.
+pub(crate) struct GoogleBucket;
+
+/// The same at Azure's.
+pub(crate) struct AzureContainer;
+
+impl GoogleBucket {
+    pub(crate) async fn beside(world: &mut World) -> Bucket {
+        Bucket::of(Brand::Gcs, world).await
+    }
+}
+
+impl AzureContainer {
+    pub(crate) async fn beside(world: &mut World) -> Bucket {
+        Bucket::of(Brand::Azure, world).await
+    }
+}
 
 impl Bucket {
     /// Starts it and configures callspool for it.
     pub(crate) async fn beside(world: &mut World) -> Self {
-        let options = S3Options::default();
-        world.set("ARCHIVE_URL", format!("s3://{}", options.bucket));
-        world.set("AWS_ACCESS_KEY_ID", options.access_key.as_str());
-        world.set("AWS_SECRET_ACCESS_KEY", options.secret_key.expose());
-        let s3 = S3::start(options).await.expect("the stand-in starts");
-        world.set("S3_ENDPOINT", s3.base_url());
-        Self(s3)
+        Self::of(Brand::S3, world).await
+    }
+
+    async fn of(brand: Brand, world: &mut World) -> Self {
+        let store = Store::start(brand).await.expect("the stand-in starts");
+        for (name, text) in store.settings("") {
+            world.set(name, text);
+        }
+        Self(store)
+    }
+
+    /// The S3 it is, with what only S3 has.
+    pub(crate) fn s3(&self) -> &S3 {
+        let Store::S3(s3) = &self.0 else { panic!("it is no S3") };
+        s3
+    }
+
+    /// Makes an S3 differ from Amazon's.
+    pub(crate) fn set_quirks(&self, quirks: Quirks) {
+        self.s3().set_quirks(quirks);
     }
 
     /// The metadata of an object that callspool wrote, without the names' prefix.
     pub(crate) async fn metadata(&self, world: &World, key: &str) -> BTreeMap<String, String> {
+        if let Some(metadata) = self.0.metadata(key) {
+            return metadata;
+        }
         let url = world.app().archive.sign(key, Duration::from_secs(60), "inline", AudioFormat::Wav).await;
         let url = url.expect("signed").expect("a store signs");
         let answer = world.http.get(url).send().await.expect("an answer");
@@ -48,9 +83,9 @@ impl Bucket {
 }
 
 impl Deref for Bucket {
-    type Target = S3;
+    type Target = Store;
 
-    fn deref(&self) -> &S3 {
+    fn deref(&self) -> &Store {
         &self.0
     }
 }

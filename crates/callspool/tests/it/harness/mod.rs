@@ -30,7 +30,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use airtable::{LimitedTable, Table};
-pub(crate) use bucket::Bucket;
+pub(crate) use bucket::{AzureContainer, Bucket, GoogleBucket};
 pub(crate) use database::{Database, Kind};
 use log::Log;
 pub(crate) use machine::{Boot, Machine};

@@ -6,15 +6,10 @@
 use bytes::BytesMut;
 use callspool_domain::audio::AudioFacts;
 use callspool_domain::{Code, StepFailure};
-use object_store::aws::AmazonS3;
-use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::path::Path;
-use object_store::{
-    Attribute, Attributes, MultipartId, ObjectStore as _, PutMode, PutMultipartOptions, PutOptions, PutPayload,
-};
 
-use super::failure::{Refusal, store_failure};
-use super::{Found, S3Bucket};
+use super::Bucket;
+use super::store::{Condition, Found, Label, Session, Store};
 use crate::archive::budget::{Claim, PART_BYTES, PartBudget};
 use crate::archive::fingerprint::Fingerprint;
 use crate::archive::metadata::{self, ObjectFacts};
@@ -23,7 +18,7 @@ use crate::archive::upload::{Held, PutOutcome};
 /// An object on its way.
 #[derive(Debug)]
 pub(in crate::archive) struct Parts {
-    bucket: S3Bucket,
+    bucket: Bucket,
     path: Path,
     key: String,
     facts: ObjectFacts,
@@ -35,7 +30,7 @@ pub(in crate::archive) struct Parts {
 
 impl Parts {
     pub(super) async fn begin(
-        bucket: S3Bucket,
+        bucket: Bucket,
         path: Path,
         key: String,
         facts: ObjectFacts,
@@ -52,7 +47,7 @@ impl Parts {
     pub(in crate::archive) async fn write(&mut self, mut bytes: &[u8]) -> Result<(), StepFailure> {
         while !bytes.is_empty() {
             if self.part.len() == self.part_bytes {
-                self.send_part().await?;
+                self.send_part(false).await?;
             }
             let room = self.part_bytes.saturating_sub(self.part.len());
             let (now, later) = bytes.split_at(room.min(bytes.len()));
@@ -63,7 +58,7 @@ impl Parts {
     }
 
     pub(in crate::archive) async fn finish(&mut self) -> Result<(), StepFailure> {
-        if self.multipart.is_some() { self.send_part().await } else { Ok(()) }
+        if self.multipart.is_some() { self.send_part(true).await } else { Ok(()) }
     }
 
     pub(in crate::archive) async fn publish(
@@ -85,23 +80,24 @@ impl Parts {
         }
     }
 
-    async fn send_part(&mut self) -> Result<(), StepFailure> {
+    async fn send_part(&mut self, is_last: bool) -> Result<(), StepFailure> {
         let what = self.what();
-        self.bucket.credentials(&what).await?;
+        let store = &self.bucket.store;
+        store.credentials().await.map_err(|trouble| trouble.failure(&what))?;
         let multipart = match self.multipart.take() {
             Some(multipart) => multipart,
-            None => {
-                Multipart::begin(&self.bucket.store, &self.path, attributes(&self.facts, Vec::new()), &what).await?
-            }
+            None => Multipart::begin(store, &self.path, label(&self.facts, Vec::new()), &what).await?,
         };
         let part = self.part.split().freeze();
-        self.multipart.insert(multipart).send(PutPayload::from(part), &what).await?;
-        // The part just sent is gone by now, so this takes its memory again.
-        self.part.reserve(self.part_bytes);
+        self.multipart.insert(multipart).send(part, is_last, &what).await?;
+        if !is_last {
+            // The part just sent is gone by now, so this takes its memory again.
+            self.part.reserve(self.part_bytes);
+        }
         Ok(())
     }
 
-    /// Completes a multipart upload, which can't be told to spare what is there: it looks first.
+    /// Completes a multipart upload. It looks first, since not every store can be told to spare what is there.
     async fn complete(
         self,
         multipart: Multipart,
@@ -109,13 +105,15 @@ impl Parts {
         held: Held,
     ) -> Result<PutOutcome, StepFailure> {
         let what = self.what();
-        if let Some(found) = self.look_before_writing().await?
-            && let Some(outcome) = self.taken(&found, written, held).await?
+        let found = self.look_before_writing().await?;
+        if let Some(found) = &found
+            && let Some(outcome) = self.taken(found, written, held).await?
         {
             multipart.abort(&what).await?;
             return Ok(outcome);
         }
-        multipart.complete(&what).await.map(|()| PutOutcome::Stored)
+        multipart.complete(&found.map_or(Condition::Absent, Condition::Unchanged), &what).await?;
+        Ok(PutOutcome::Stored)
     }
 
     /// Sends the whole in one request that spares what is there.
@@ -126,28 +124,30 @@ impl Parts {
         held: Held,
     ) -> Result<PutOutcome, StepFailure> {
         let what = self.what();
-        self.bucket.credentials(&what).await?;
-        let payload = PutPayload::from(self.part.split().freeze());
-        let attributes = attributes(&self.facts, metadata::of_the_whole(written, audio));
-        let send = async |mode: PutMode| {
-            let options = PutOptions { mode, attributes: attributes.clone(), ..PutOptions::default() };
-            self.bucket.store.put_opts(&self.path, payload.clone(), options).await
+        let (store, path) = (&self.bucket.store, &self.path);
+        store.credentials().await.map_err(|trouble| trouble.failure(&what))?;
+        let body = self.part.split().freeze();
+        let label = label(&self.facts, metadata::of_the_whole(written, audio));
+        let Err(trouble) = store.put(path, body.clone(), &label, &Condition::Absent).await else {
+            return Ok(PutOutcome::Stored);
         };
-        let Err(error) = send(PutMode::Create).await else { return Ok(PutOutcome::Stored) };
-        let found = match Refusal::behind(&error) {
-            Some(refusal) if refusal.is_taken() => Some(self.bucket.look(&self.key).await?.ok_or_else(|| {
+        let found = if trouble.is_taken() {
+            Some(self.bucket.look(&self.key).await?.ok_or_else(|| {
                 let detail = format!("{what}: what was under the key a moment ago is gone; it is tried again");
                 StepFailure::new(Code::ArchiveConflict, detail)
-            })?),
-            Some(refusal) if refusal.is_unknown_condition() => self.look_before_writing().await?,
-            _ => return Err(store_failure(&error, &what)),
+            })?)
+        } else if trouble.is_unknown_condition() {
+            self.look_before_writing().await?
+        } else {
+            return Err(trouble.failure(&what));
         };
-        if let Some(found) = found
-            && let Some(outcome) = self.taken(&found, written, held).await?
+        if let Some(found) = &found
+            && let Some(outcome) = self.taken(found, written, held).await?
         {
             return Ok(outcome);
         }
-        send(PutMode::Overwrite).await.map_err(|error| store_failure(&error, &what))?;
+        let on = Condition::Unchanged(found.unwrap_or_default());
+        store.put(path, body, &label, &on).await.map_err(|trouble| trouble.failure(&what))?;
         Ok(PutOutcome::Stored)
     }
 
@@ -178,66 +178,56 @@ impl Parts {
     }
 }
 
-fn attributes(facts: &ObjectFacts, more: Vec<(&'static str, String)>) -> Attributes {
-    let mut attributes = Attributes::new();
-    attributes.insert(Attribute::ContentType, facts.contents.content_type().into());
-    for (name, value) in facts.metadata().into_iter().chain(more) {
-        attributes.insert(Attribute::Metadata(name.into()), value.into());
-    }
-    attributes
+fn label(facts: &ObjectFacts, more: Vec<(&'static str, String)>) -> Label {
+    Label { contents: facts.contents.clone(), metadata: facts.metadata().into_iter().chain(more).collect() }
 }
 
-/// A multipart upload that is under way.
+/// An upload in parts that is under way.
 #[derive(Debug)]
 struct Multipart {
-    store: AmazonS3,
+    store: Store,
     path: Path,
-    id: MultipartId,
-    parts: Vec<PartId>,
-    /// Completed, or being aborted by somebody who waits for it.
-    over: bool,
+    /// `None` once it is completed, or being aborted by somebody who waits for it.
+    session: Option<Session>,
 }
 
 impl Multipart {
-    async fn begin(store: &AmazonS3, path: &Path, attributes: Attributes, what: &str) -> Result<Self, StepFailure> {
-        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
-        let id = store.create_multipart_opts(path, options).await.map_err(|error| store_failure(&error, what))?;
-        Ok(Self { store: store.clone(), path: path.clone(), id, parts: Vec::new(), over: false })
+    async fn begin(store: &Store, path: &Path, label: Label, what: &str) -> Result<Self, StepFailure> {
+        let session = store.begin(path, label).await.map_err(|trouble| trouble.failure(what))?;
+        Ok(Self { store: store.clone(), path: path.clone(), session: Some(session) })
     }
 
-    async fn send(&mut self, part: PutPayload, what: &str) -> Result<(), StepFailure> {
-        let sent = self.store.put_part(&self.path, &self.id, self.parts.len(), part).await;
-        self.parts.push(sent.map_err(|error| store_failure(&error, what))?);
-        Ok(())
+    async fn send(&mut self, part: bytes::Bytes, is_last: bool, what: &str) -> Result<(), StepFailure> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let sent = self.store.send_part(&self.path, session, part, is_last).await;
+        sent.map_err(|trouble| trouble.failure(what))
     }
 
-    async fn complete(mut self, what: &str) -> Result<(), StepFailure> {
-        let parts = std::mem::take(&mut self.parts);
-        let completed = self.store.complete_multipart(&self.path, &self.id, parts).await;
-        completed.map_err(|error| store_failure(&error, what))?;
-        self.over = true;
+    async fn complete(mut self, on: &Condition, what: &str) -> Result<(), StepFailure> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let completed = self.store.complete(&self.path, session, on).await;
+        completed.map_err(|trouble| trouble.failure(what))?;
+        self.session = None;
         Ok(())
     }
 
     async fn abort(mut self, what: &str) -> Result<(), StepFailure> {
-        self.over = true;
-        self.store.abort_multipart(&self.path, &self.id).await.map_err(|error| store_failure(&error, what))
+        let Some(session) = self.session.take() else { return Ok(()) };
+        self.store.abort(&self.path, &session).await.map_err(|trouble| trouble.failure(what))
     }
 }
 
 impl Drop for Multipart {
     fn drop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if self.over {
-            return;
-        }
-        let (store, path, id) = (self.store.clone(), self.path.clone(), std::mem::take(&mut self.id));
+        let Some(session) = self.session.take() else { return };
+        let (store, path) = (self.store.clone(), self.path.clone());
         runtime.spawn(async move {
             // Where the reply to a completion was lost there is nothing to abort any more.
-            if let Err(error) = store.abort_multipart(&path, &id).await
-                && !Refusal::behind(&error).is_some_and(Refusal::is_no_such_upload)
+            if let Err(trouble) = store.abort(&path, &session).await
+                && !trouble.is_no_such_upload()
             {
-                tracing::warn!(key = %path, %error, "a broken upload stays until the bucket's rule removes it");
+                tracing::warn!(key = %path, %trouble, "a broken upload stays until the bucket's rule removes it");
             }
         });
     }

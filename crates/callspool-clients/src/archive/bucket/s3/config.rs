@@ -1,12 +1,15 @@
 //! The settings of a bucket, and what `object_store` makes of them.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
 use callspool_domain::Secret;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
-use object_store::{BackoffConfig, RetryConfig};
 use url::Url;
+
+use super::profile::{Profile, ProfileCredentials};
+use crate::archive::bucket::doorway::one_more_try;
+use crate::http::Http;
 
 /// How a bucket is reached.
 #[derive(Debug, Clone)]
@@ -37,6 +40,8 @@ pub enum AwsCredentials {
         /// `AWS_SESSION_TOKEN`.
         session_token: Option<Secret>,
     },
+    /// A profile in AWS's own files.
+    Profile(Profile),
     /// A role taken with a token from a file (EKS, OIDC).
     WebIdentity {
         /// `AWS_WEB_IDENTITY_TOKEN_FILE`.
@@ -45,6 +50,8 @@ pub enum AwsCredentials {
         role_arn: String,
         /// `AWS_ROLE_SESSION_NAME`.
         session_name: Option<String>,
+        /// `AWS_ENDPOINT_URL_STS`.
+        endpoint: Option<String>,
     },
     /// The role of an ECS task.
     Container {
@@ -58,8 +65,11 @@ pub enum AwsCredentials {
         /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`.
         token_file: PathBuf,
     },
-    /// The role of the EC2 instance.
-    Instance,
+    /// The role of the EC2 instance, by IMDSv2.
+    Instance {
+        /// `AWS_EC2_METADATA_SERVICE_ENDPOINT`.
+        endpoint: Option<String>,
+    },
 }
 
 /// `S3_SSE`.
@@ -77,10 +87,7 @@ pub enum Sse {
 }
 
 /// The settings in the shape `object_store` wants them.
-pub(super) fn builder(config: &S3Config) -> object_store::Result<AmazonS3Builder> {
-    // One more try is made where no connection could be had at once; a second outlasts the queue's patience.
-    let retry =
-        RetryConfig { max_retries: 1, retry_timeout: Duration::from_secs(2), backoff: BackoffConfig::default() };
+pub(super) fn builder(http: &Http, config: &S3Config) -> object_store::Result<AmazonS3Builder> {
     let by_path = config.endpoint.is_some() || config.bucket.contains('.');
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&config.bucket)
@@ -90,7 +97,7 @@ pub(super) fn builder(config: &S3Config) -> object_store::Result<AmazonS3Builder
         // The store checks the CRC as it writes, and the gate the SHA-256 before it releases; to sign the bytes as well
         // would hash each of them a second time.
         .with_unsigned_payload(true)
-        .with_retry(retry);
+        .with_retry(one_more_try());
     if let Some(endpoint) = &config.endpoint {
         builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
     }
@@ -99,12 +106,15 @@ pub(super) fn builder(config: &S3Config) -> object_store::Result<AmazonS3Builder
         Sse::Kms { key_id } => builder.with_sse_kms_encryption(key_id),
         Sse::None => builder,
     };
-    Ok(with_credentials(builder, &config.credentials))
+    Ok(with_credentials(http, builder, config))
 }
 
-fn with_credentials(builder: AmazonS3Builder, credentials: &AwsCredentials) -> AmazonS3Builder {
+fn with_credentials(http: &Http, builder: AmazonS3Builder, config: &S3Config) -> AmazonS3Builder {
     let path = |path: &PathBuf| path.to_string_lossy().into_owned();
-    match credentials {
+    match &config.credentials {
+        AwsCredentials::Profile(profile) => {
+            builder.with_credentials(Arc::new(ProfileCredentials::new(http, profile, &config.region)))
+        }
         AwsCredentials::Static { access_key_id, secret_access_key, session_token } => {
             let builder = builder.with_access_key_id(access_key_id).with_secret_access_key(secret_access_key.expose());
             match session_token {
@@ -112,10 +122,14 @@ fn with_credentials(builder: AmazonS3Builder, credentials: &AwsCredentials) -> A
                 None => builder,
             }
         }
-        AwsCredentials::WebIdentity { token_file, role_arn, session_name } => {
+        AwsCredentials::WebIdentity { token_file, role_arn, session_name, endpoint } => {
             let builder = builder
                 .with_config(AmazonS3ConfigKey::WebIdentityTokenFile, path(token_file))
                 .with_config(AmazonS3ConfigKey::RoleArn, role_arn);
+            let builder = match endpoint {
+                Some(endpoint) => builder.with_config(AmazonS3ConfigKey::StsEndpoint, endpoint),
+                None => builder,
+            };
             match session_name {
                 Some(name) => builder.with_config(AmazonS3ConfigKey::RoleSessionName, name),
                 None => builder,
@@ -127,6 +141,9 @@ fn with_credentials(builder: AmazonS3Builder, credentials: &AwsCredentials) -> A
         AwsCredentials::Pod { full_uri, token_file } => builder
             .with_config(AmazonS3ConfigKey::ContainerCredentialsFullUri, full_uri)
             .with_config(AmazonS3ConfigKey::ContainerAuthorizationTokenFile, path(token_file)),
-        AwsCredentials::Instance => builder,
+        AwsCredentials::Instance { endpoint } => match endpoint {
+            Some(endpoint) => builder.with_metadata_endpoint(endpoint.trim_end_matches('/')),
+            None => builder,
+        },
     }
 }
