@@ -199,7 +199,7 @@ mod tests {
         for (text, told) in [
             ("-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----\n", "-topk8"),
             ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nhunter2\n-----END ENCRYPTED PRIVATE KEY-----\n", "passphrase"),
-            ("-----BEGIN PRIVATE KEY-----\nhunter2=\n-----END PRIVATE KEY-----\n", "no private key"),
+            ("-----BEGIN PRIVATE KEY-----\nhunter2!\n-----END PRIVATE KEY-----\n", "no private key"),
             ("-----BEGIN PRIVATE KEY-----\naHVudGVyMg==\n-----END PRIVATE KEY-----\n", "not RSA"),
             ("hunter2", "no private key"),
         ] {

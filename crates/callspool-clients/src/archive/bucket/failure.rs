@@ -258,9 +258,10 @@ impl Refusal {
             }
             (_, "RequestTimeout" | "OperationTimedOut") => (Code::ArchiveStalled, "it is tried again"),
             // Blocks or a session of an upload that somebody else's, or time, has ended.
-            (404, "NoSuchUpload") | (400, "InvalidBlockList" | "InvalidBlobOrBlock") | (409 | 410 | 412, _) => {
+            (404, "NoSuchUpload") | (400, "InvalidBlockList" | "InvalidBlobOrBlock") | (409 | 412, _) => {
                 (Code::ArchiveConflict, "it is tried again")
             }
+            (410, _) if self.kind == Kind::Gcs => (Code::ArchiveConflict, "it is tried again"),
             (300..=399, _) => (Code::ArchiveRejected, self.kind.address()),
             (200 | 408 | 425 | 500..=599, _) => {
                 (Code::ArchiveUnavailable, "it is tried again until the store recovers")

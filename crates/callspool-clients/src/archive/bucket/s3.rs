@@ -163,12 +163,14 @@ impl S3Bucket {
 /// What a HEAD tells of an object.
 fn found(headers: &HeaderMap) -> Found {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let full = text(CHECKSUM_TYPE).is_none_or(|kind| kind == "FULL_OBJECT");
+    let bytes = text(CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
+    // A checksum without the length is only half of what the copy is compared by; it is read in full then.
+    let whole = bytes.is_some() && text(CHECKSUM_TYPE).is_none_or(|kind| kind == "FULL_OBJECT");
     Found {
-        bytes: text(CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()).unwrap_or_default(),
+        bytes: bytes.unwrap_or_default(),
         recording: text(&format!("x-amz-meta-{}", metadata::RECORDING_SID)),
         version: None,
-        checksum: text(CHECKSUM_CRC64NVME).filter(|_| full).map(Checksum::Crc64Nvme),
+        checksum: text(CHECKSUM_CRC64NVME).filter(|_| whole).map(Checksum::Crc64Nvme),
     }
 }
 

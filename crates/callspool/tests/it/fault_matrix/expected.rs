@@ -138,9 +138,11 @@ fn of_the_archive(endpoint: Endpoint, fault: &Fault) -> Outcome {
         (BeginUpload | CompleteUpload, _) => NO_STORE,
         // A HEAD is its head.
         (ReadBack | WhoseIsIt | LookBeforeCompleting, Fault::Longer(_)) => Waits(&[Code::ArchiveMismatch]),
-        // Without a checksum the object is read in full.
-        (ReadBack, Fault::WrongBody { .. } | Fault::Text { .. } | Fault::Endless(_)) => Harmless,
-        (WhoseIsIt | LookBeforeCompleting, Fault::WrongBody { .. } | Fault::Text { .. } | Fault::Endless(_)) => OUT,
+        // It is no store that answers so.
+        (
+            ReadBack | WhoseIsIt | LookBeforeCompleting,
+            Fault::WrongBody { .. } | Fault::Text { .. } | Fault::Endless(_),
+        ) => OUT,
         (WhatIsInIt | ReadBeforeRelease, _) if is_seen_cut(fault) => BROKEN,
         (WhatIsInIt | ReadBeforeRelease, Fault::Stall(_)) => Waits(&[Code::ArchiveStalled]),
         (WhatIsInIt | ReadBeforeRelease, Fault::Truncate { .. } | Fault::Endless(_)) => NO_STORE,
