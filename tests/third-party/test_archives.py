@@ -64,13 +64,13 @@ class Archived(unittest.TestCase):
         """Brings a short and a long recording over; `objects` tells the bytes and the metadata of a key."""
         program = Callspool(
             free_port(),
-            settings
+            **(settings
             | {
                 "TWILIO_ACCOUNT_SID": sandbox.TWILIO["account"],
                 "TWILIO_AUTH_TOKEN": sandbox.TWILIO["token"],
                 "TWILIO_API_URL": sandbox.TWILIO["url"],
                 "CALLSPOOL_LOG_LEVEL": "warn",
-            },
+            }),
         )
         self.addCleanup(program.stop)
         for seconds in (3, 300):

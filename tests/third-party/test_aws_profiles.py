@@ -64,7 +64,7 @@ class Profiles(unittest.TestCase):
             port = listener.getsockname()[1]
         program = Callspool(
             port,
-            settings
+            **(settings
             | {
                 "HOME": home,
                 "AWS_PROFILE": "calls",
@@ -75,7 +75,7 @@ class Profiles(unittest.TestCase):
                 "TWILIO_AUTH_TOKEN": sandbox.TWILIO["token"],
                 "TWILIO_API_URL": sandbox.TWILIO["url"],
                 "CALLSPOOL_LOG_LEVEL": "warn",
-            },
+            }),
         )
         self.addCleanup(program.stop)
         callback = f"{program.base}/api/twilio/recording?job=J"

@@ -75,7 +75,7 @@ class Requests(unittest.TestCase):
         self.assertEqual(requests.get(url + "&x=1", headers=headers, timeout=15).status_code, 403)
 
     def test_twiml_is_what_the_library_would_have_written(self):
-        callback = self.callspool.base + "/api/twilio/recording?job=J%27%26&source=Desk#rc=5&rp=all"
+        callback = self.callspool.base + "/api/twilio/recording?job=J%27%26&source=Desk&started=twiml#rc=5&rp=all"
 
         def expected(then):
             start = Start()
