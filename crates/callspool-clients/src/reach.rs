@@ -3,7 +3,7 @@
 //! Guarantee: redirects are not followed, an answer is read up to a cap, and what is sent is what the caller gave.
 
 use bytes::Bytes;
-use reqwest::header::{HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use url::Url;
 
@@ -17,8 +17,6 @@ const ANSWER_BYTES: usize = 64 * 1024;
 pub struct Answer {
     /// The status.
     pub status: u16,
-    /// Where it redirects to, if it does.
-    pub location: Option<String>,
     /// The body; empty where it is longer than 64 KiB or broke off.
     pub body: Bytes,
 }
@@ -45,10 +43,9 @@ pub async fn get(http: &Http, url: &Url) -> Result<Answer, Unanswered> {
 
 async fn ask(http: &Http, request: RequestBuilder) -> Result<Answer, Unanswered> {
     let response = http.send(request).await.map_err(|broken| unanswered(&broken))?;
-    let location = response.headers().get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let status = response.status().as_u16();
     let body = read_capped(response, ANSWER_BYTES).await.unwrap_or_default();
-    Ok(Answer { status, location, body })
+    Ok(Answer { status, body })
 }
 
 fn unanswered(broken: &Broken) -> Unanswered {

@@ -5,6 +5,7 @@ use std::io;
 
 use crate::faults::Faults;
 use crate::s3::Route;
+use crate::shelf::Shelf;
 use crate::{Azure, AzureOptions, Gcs, GcsOptions, Request, RequestProbe, S3, S3Options};
 
 /// One of the stores.
@@ -146,12 +147,15 @@ impl Store {
 
     /// The keys of all objects, sorted.
     pub fn keys(&self) -> Vec<String> {
-        on!(self, keys())
+        self.shelf().map_or_else(S3::keys, Shelf::keys)
     }
 
     /// An object's bytes.
     pub fn object(&self, key: &str) -> Option<Vec<u8>> {
-        on!(self, object(key))
+        match self.shelf() {
+            Ok(shelf) => shelf.get(key)?.bytes().ok(),
+            Err(s3) => s3.object(key),
+        }
     }
 
     /// Writes an object behind everybody's back: someone else's, or other bytes under a key of ours, which keeps what is
@@ -160,7 +164,10 @@ impl Store {
     /// # Errors
     /// When the file can't be written.
     pub fn overwrite(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
-        on!(self, overwrite(key, bytes))
+        match self.shelf() {
+            Ok(shelf) => shelf.overwrite(key, bytes),
+            Err(s3) => s3.overwrite(key, bytes),
+        }
     }
 
     /// Removes an object behind everybody's back.
@@ -168,7 +175,10 @@ impl Store {
     /// # Errors
     /// When there is none.
     pub fn remove(&self, key: &str) -> io::Result<()> {
-        on!(self, remove(key))
+        match self.shelf() {
+            Ok(shelf) => shelf.remove(key),
+            Err(s3) => s3.remove(key),
+        }
     }
 
     /// The keys of uploads that somebody would have to clean up. Azure has none: it drops blocks by itself.
@@ -182,13 +192,17 @@ impl Store {
 
     /// What an object says about itself, by its names in S3; `None` for S3 itself, which is asked by a signed URL.
     pub fn metadata(&self, key: &str) -> Option<BTreeMap<String, String>> {
+        let metadata = self.shelf().ok()?.get(key)?.metadata.into_iter();
+        // Azure's names have no dashes.
+        Some(metadata.map(|(name, text)| (name.replace('_', "-"), text)).collect())
+    }
+
+    /// Where Google's and Azure's objects lie; those of S3 are with the server behind it.
+    fn shelf(&self) -> Result<&Shelf, &S3> {
         match self {
-            Self::S3(_) => None,
-            Self::Gcs(gcs) => gcs.metadata(key),
-            Self::Azure(azure) => {
-                let metadata = azure.metadata(key)?.into_iter();
-                Some(metadata.map(|(name, text)| (name.replace('_', "-"), text)).collect())
-            }
+            Self::S3(s3) => Err(s3),
+            Self::Gcs(gcs) => Ok(gcs.shelf()),
+            Self::Azure(azure) => Ok(azure.shelf()),
         }
     }
 }

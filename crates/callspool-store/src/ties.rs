@@ -103,7 +103,10 @@ pub(crate) async fn tie(tx: &Tx<'_>, call: &CallSid, job: &JobId, by: TiedBy, no
             if before_by < Some(by) {
                 tx.execute(&SET, params![call, job, by]).await?;
             }
-            forget_hopeless_lines(tx, call, job).await?;
+            // Who puts again may do so because a step stands in the queue for a job that was mistyped before.
+            if by == TiedBy::Put {
+                forget_hopeless_lines(tx, call, job).await?;
+            }
             return Ok(Tied::Same);
         }
         // Of two equal words the first stays, but who puts again means it.

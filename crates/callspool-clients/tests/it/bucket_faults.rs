@@ -134,6 +134,16 @@ for_every_store! {
 }
 
 for_every_store! {
+    async fn who_answers_200_and_is_no_store_says_nothing_of_a_key(brand: Brand) {
+        let bucket = Bucket::new(brand).await;
+        bucket.put(b"audio", Held::Nothing).await.expect("stored");
+        let page = Fault::Text { media_type: "text/html", text: "<html>Welcome</html>".to_owned() };
+        bucket.store.faults().next(Route::Head, page);
+        bucket.archive.size(KEY).await.expect_err("neither an object nor none");
+    }
+}
+
+for_every_store! {
     async fn a_refusal_before_the_body_is_read_is_an_outage_either_way(brand: Brand) {
         let bucket = Bucket::new(brand).await;
         bucket.store.faults().next(Route::PutObject, Fault::Early(StatusCode::INTERNAL_SERVER_ERROR));

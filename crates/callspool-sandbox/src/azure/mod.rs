@@ -82,35 +82,8 @@ impl Azure {
         format!("{}/{}", self.base_url(), self.service().key.account)
     }
 
-    /// The keys of all blobs, sorted.
-    pub fn keys(&self) -> Vec<String> {
-        self.service().shelf.keys()
-    }
-
-    /// A blob's bytes.
-    pub fn object(&self, key: &str) -> Option<Vec<u8>> {
-        self.service().shelf.get(key)?.bytes().ok()
-    }
-
-    /// A blob's metadata, by the names it has here.
-    pub fn metadata(&self, key: &str) -> Option<BTreeMap<String, String>> {
-        self.service().shelf.get(key).map(|object| object.metadata)
-    }
-
-    /// Writes a blob behind everybody's back.
-    ///
-    /// # Errors
-    /// When the file can't be written.
-    pub fn overwrite(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
-        self.service().shelf.overwrite(key, bytes)
-    }
-
-    /// Removes a blob behind everybody's back.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn remove(&self, key: &str) -> io::Result<()> {
-        self.service().shelf.remove(key)
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.service().shelf
     }
 
     /// The keys that have blocks which no list has named.

@@ -87,35 +87,8 @@ impl Gcs {
         *self.service().missing_is_forbidden.lock().unwrap_or_else(PoisonError::into_inner) = hide;
     }
 
-    /// The keys of all objects, sorted.
-    pub fn keys(&self) -> Vec<String> {
-        self.service().shelf.keys()
-    }
-
-    /// An object's bytes.
-    pub fn object(&self, key: &str) -> Option<Vec<u8>> {
-        self.service().shelf.get(key)?.bytes().ok()
-    }
-
-    /// An object's metadata.
-    pub fn metadata(&self, key: &str) -> Option<BTreeMap<String, String>> {
-        self.service().shelf.get(key).map(|object| object.metadata)
-    }
-
-    /// Writes an object behind everybody's back.
-    ///
-    /// # Errors
-    /// When the file can't be written.
-    pub fn overwrite(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
-        self.service().shelf.overwrite(key, bytes)
-    }
-
-    /// Removes an object behind everybody's back.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn remove(&self, key: &str) -> io::Result<()> {
-        self.service().shelf.remove(key)
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.service().shelf
     }
 
     /// The keys of resumable uploads that were neither completed nor cancelled.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use callspool_domain::line::Event;
-use callspool_domain::{Code, Lane, StepFailure, StepName, Subject};
+use callspool_domain::{Code, Lane, StepFailure, StepName, StepState, Subject};
 use callspool_store::{Renewed, Tied, TiedBy};
 
 use crate::scene::{Scene, at, on_both};
@@ -12,6 +12,7 @@ on_both! {
     put_beats_the_callback_and_the_callback_beats_the_look_up
     a_call_moves_and_leaves_word
     a_renewed_link_is_owed_as_often_as_somebody_asks
+    who_puts_again_takes_back_what_is_owed_to_a_mistyped_job
     the_same_tie_again_changes_nothing
     a_tie_owes_the_line_of_what_is_archived_already
     who_puts_a_tie_has_its_job_looked_up_at_once
@@ -106,6 +107,25 @@ async fn a_call_moves_and_leaves_word(scene: &Scene) {
     put("JOB3", 5).await;
     assert_eq!(told("JOB1").await, [(Event::Moved, Some(job("JOB3")))]);
     assert_eq!(told("JOB2").await, [], "it has left there before");
+}
+
+async fn who_puts_again_takes_back_what_is_owed_to_a_mistyped_job(scene: &Scene) {
+    scene.archived(1, Some("TYPO"), at(0)).await;
+    // Corrected before anybody has looked for TYPO: its line may be on its way, and stays with the word that follows it.
+    scene.store.tie_call(&call(1), &job("RIGHT"), TiedBy::Put, at(0)).await.expect("a tie");
+    let failure = StepFailure::new(Code::JobUnknown, "no such record");
+    for claimed in scene.claim(Lane::Records, 10, at(1)).await {
+        if claimed.subject == Subject::Job(job("TYPO")) {
+            assert!(scene.store.fail(&claimed.lease, &failure, None, 0, at(1)).await.expect("an answer"));
+        }
+    }
+    let owed = async || scene.store.owed_lines(&[job("TYPO")]).await.expect("lines").len();
+    scene.store.tie_call(&call(1), &job("RIGHT"), TiedBy::Callback, at(2)).await.expect("a tie");
+    assert_eq!(owed().await, 2, "a callback only repeats itself");
+    let tied = scene.store.tie_call(&call(1), &job("RIGHT"), TiedBy::Put, at(3)).await.expect("a tie");
+    assert_eq!((tied, owed().await), (Tied::Same, 0));
+    let step = scene.store.steps_of(&Subject::Job(job("TYPO"))).await.expect("steps").remove(0);
+    assert_eq!(step.state, StepState::Cancelled, "nobody is called for it");
 }
 
 async fn link_all(scene: &Scene, second: u64) {

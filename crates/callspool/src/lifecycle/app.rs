@@ -95,15 +95,7 @@ impl App {
         let http = Http::new(http)?;
         let mut accounts = HashMap::new();
         for settings in &config.accounts {
-            let client = Twilio::new(
-                &http,
-                TwilioAccount {
-                    sid: settings.sid.clone(),
-                    user: settings.api_user.clone(),
-                    password: settings.api_password.clone(),
-                    base_url: settings.api_url.clone(),
-                },
-            );
+            let client = client_of(&http, settings);
             accounts.insert(settings.sid.clone(), Account { settings: settings.clone(), client });
         }
         let shutdown = CancellationToken::new();
@@ -163,6 +155,19 @@ impl App {
     pub async fn sleep_until(&self, at: Timestamp) {
         sleep_until(&self.clock, at).await;
     }
+}
+
+/// The provider's client for this account, which is not asked anything.
+pub(crate) fn client_of(http: &Http, account: &AccountSettings) -> Twilio {
+    Twilio::new(
+        http,
+        TwilioAccount {
+            sid: account.sid.clone(),
+            user: account.api_user.clone(),
+            password: account.api_password.clone(),
+            base_url: account.api_url.clone(),
+        },
+    )
 }
 
 /// What the ledger knows the archive folder by. Only where it knows nothing the folder is used for the first time; why

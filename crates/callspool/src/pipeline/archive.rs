@@ -26,7 +26,7 @@ use tokio::join;
 
 use self::inspector::{Bad, Inspector};
 use self::source::{Object, Source};
-use super::{Stop, fenced, report};
+use super::{Stop, account_of, fenced, report};
 use crate::lifecycle::{Account, App, metrics};
 
 /// How many keys are tried for one recording before its step fails.
@@ -47,7 +47,7 @@ pub(super) async fn run(app: &App, lease: &Lease, sid: &RecordingSid) -> Result<
     if !matches!(recording.status, Status::Announced | Status::Sealed) {
         return fenced(app.store.cancel_step(lease, app.clock.now()).await?);
     }
-    let account = app.account(&recording.account).ok_or_else(|| unknown_account(&recording))?;
+    let account = account_of(app, &recording.account, sid)?;
     let made_at = made_at(account, &recording).await;
     let step = Transfer { app, lease, began, recording: &recording, made_at, account };
     let mut taken = None;
@@ -56,12 +56,6 @@ pub(super) async fn run(app: &App, lease: &Lease, sid: &RecordingSid) -> Result<
         taken = Some((place, key));
     }
     Ok(())
-}
-
-fn unknown_account(recording: &RecordingRow) -> StepFailure {
-    let (sid, account) = (&recording.sid, &recording.account);
-    let detail = format!("{sid} belongs to {account}, which is not configured; configure that account");
-    StepFailure::new(Code::AccountUnknown, detail)
 }
 
 /// The date in the key: the recording's start, else its creation, for which the provider has to be asked, else its arrival.

@@ -12,12 +12,10 @@ use callspool_domain::recording::StartedBy;
 use callspool_domain::{CallSid, RecordingSid, StepFailure};
 use callspool_store::{Lease, Start, ToRecord};
 
-use super::{Stop, fenced};
+use super::{Stop, account_of, fenced, within_lease};
 use crate::callback_url::callback_url;
 use crate::lifecycle::{Account, App};
 
-/// The longest the request may take; shorter than a lease, so that no other attempt can begin meanwhile.
-const REQUEST: Duration = Duration::from_secs(15);
 /// A call that rings is asked for again this soon for so long: what is said before we start is lost.
 const SOON: Duration = Duration::from_secs(1);
 const RINGS_FOR: Duration = Duration::from_secs(120);
@@ -34,10 +32,7 @@ pub(super) async fn run(app: &App, lease: &Lease, call: &CallSid) -> Result<(), 
     if is_over && wanted.before.is_none() {
         return not_started(app, lease, call, "the call was over before callspool could ask for a recording").await;
     }
-    let account = app.account(&wanted.account).ok_or_else(|| {
-        let detail = format!("{call} belongs to {}, which is not configured; configure that account", wanted.account);
-        StepFailure::new(Code::AccountUnknown, detail)
-    })?;
+    let account = account_of(app, &wanted.account, call)?;
     let recordings = account.client.call_recordings(call).await?;
     match &wanted.before {
         None => {
@@ -66,12 +61,8 @@ async fn request(app: &App, lease: &Lease, call: &CallSid, wanted: &ToRecord, ac
     let callback = callback_url(&app.config, wanted.job.as_ref(), wanted.source.as_ref(), StartedBy::Rest);
     let how = HowToRecord { callback: &callback, track: wanted.track, trim: app.config.voice.trim };
     fenced(app.store.extend(lease, app.clock.now()).await?)?;
-    let answer =
-        tokio::time::timeout(REQUEST, account.client.start_recording(call, how)).await.map_err(|_elapsed| {
-            let detail = format!("starting the recording of {call} took longer than {} s", REQUEST.as_secs());
-            StepFailure::new(Code::ProviderStalled, detail)
-        })?;
-    let said = match answer? {
+    let what = format!("starting the recording of {call}");
+    let said = match within_lease(what, account.client.start_recording(call, how)).await? {
         Started::Running(resource) => return started(app, lease, call, &resource).await,
         Started::NotInProgress(said) => said,
     };

@@ -4,38 +4,24 @@
 //! of the gate were read again and hold, under a lease that outlasts the request (invariants 2, 3, 11). A deletion that
 //! finds nothing counts as done, so a lost reply or a crash right after it does no harm.
 
-use std::time::Duration;
-
 use callspool_clients::provider::Deletion;
 use callspool_domain::failure::Code;
 use callspool_domain::gate::{self, Closed};
 use callspool_domain::{RecordingSid, StepFailure};
 use callspool_store::{Lease, ProviderAnswer, Receipt, ReleaseView};
 
-use super::{Stop, fenced};
+use super::{Stop, account_of, fenced, within_lease};
 use crate::lifecycle::{App, metrics};
-
-/// The longest a deletion may take; shorter than a lease, so that no other attempt can begin meanwhile.
-const DELETION: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(app: &App, lease: &Lease, sid: &RecordingSid) -> Result<(), Stop> {
     let Some(view) = open_gate(app, lease, sid).await? else { return Ok(()) };
     let verified_at = compare(app, &view).await?;
     let Some(recording) = app.store.recording(sid).await? else { return Ok(()) };
-    let account = app.account(&recording.account).ok_or_else(|| {
-        let detail = format!("{sid} belongs to {}, which is not configured; configure that account", recording.account);
-        StepFailure::new(Code::AccountUnknown, detail)
-    })?;
+    let account = account_of(app, &recording.account, sid)?;
     fenced(app.store.extend(lease, app.clock.now()).await?)?;
     // The re-read took its time; whatever changed meanwhile closes the gate.
     let Some(view) = open_gate(app, lease, sid).await? else { return Ok(()) };
-    let answer = match tokio::time::timeout(DELETION, account.client.delete(sid)).await {
-        Ok(answer) => answer?,
-        Err(_) => {
-            let detail = format!("deleting {sid} took longer than {} s; it is tried again", DELETION.as_secs());
-            return Err(StepFailure::new(Code::ProviderStalled, detail).into());
-        }
-    };
+    let answer = within_lease(format!("deleting {sid}"), account.client.delete(sid)).await?;
     let receipt = Receipt {
         provider_answer: match answer {
             Deletion::Deleted => ProviderAnswer::Deleted,

@@ -3,19 +3,13 @@
 //! Guarantee: repeatable. One that is over already is left as it is, and what the provider says of it is stored, so that it
 //! is archived although its own callback should never have come.
 
-use std::time::Duration;
-
 use callspool_clients::provider::Stopped;
-use callspool_domain::failure::Code;
 use callspool_domain::recording::{Announcement, ProviderStatus};
 use callspool_domain::{RecordingSid, StepFailure};
 use callspool_store::{Lease, RecordingRow};
 
-use super::{Stop, fenced};
+use super::{Stop, account_of, fenced, within_lease};
 use crate::lifecycle::{Account, App};
-
-/// The longest the request may take; shorter than a lease.
-const REQUEST: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(app: &App, lease: &Lease, sid: &RecordingSid) -> Result<(), Stop> {
     let now = app.clock.now();
@@ -25,16 +19,9 @@ pub(super) async fn run(app: &App, lease: &Lease, sid: &RecordingSid) -> Result<
     if at > now {
         return Err(Stop::NotYet(at));
     }
-    let account = app.account(&recording.account).ok_or_else(|| {
-        let detail = format!("{sid} belongs to {}, which is not configured; configure that account", recording.account);
-        StepFailure::new(Code::AccountUnknown, detail)
-    })?;
-    let answer = tokio::time::timeout(REQUEST, account.client.stop_recording(&recording.call, sid)).await;
-    let answer = answer.map_err(|_elapsed| {
-        let detail = format!("stopping {sid} took longer than {} s; it is tried again", REQUEST.as_secs());
-        StepFailure::new(Code::ProviderStalled, detail)
-    })?;
-    let (said, by_us) = match answer? {
+    let account = account_of(app, &recording.account, sid)?;
+    let request = account.client.stop_recording(&recording.call, sid);
+    let (said, by_us) = match within_lease(format!("stopping {sid}"), request).await? {
         Stopped::Now(resource) => (resource.announcement, true),
         Stopped::NotRunning(words) => {
             tracing::debug!(recording_sid = %sid, words, "recording_not_running");

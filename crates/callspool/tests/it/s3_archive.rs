@@ -11,6 +11,8 @@ use std::time::Duration;
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::recording::Status;
 use callspool_domain::{RecordingSid, StepName, Subject};
+use callspool_sandbox::Fault;
+use callspool_sandbox::s3::Route;
 use callspool_sandbox::twilio::{Audio, PlaceCall, PlacedCall};
 use callspool_store::{ArchiveRow, StepRow};
 use sha2::{Digest as _, Sha256};
@@ -60,4 +62,22 @@ async fn assert_archived(world: &World, bucket: &Bucket, recording: &RecordingSi
 /// Waits until every upload that was given up has been aborted in the background.
 async fn assert_no_upload_stays_open(world: &World, bucket: &Bucket) {
     world.eventually("broken uploads to be aborted", async || bucket.open_uploads().is_empty()).await;
+}
+
+/// An object that arrived while nobody was told, and whose bytes changed before they were read back, is written again.
+async fn damaged_before_it_is_read_back(world: World, bucket: Bucket) {
+    for (audio, route) in [(short(), Route::PutObject), (long(), Route::CompleteMultipart)] {
+        let before = bucket.keys();
+        bucket.faults().next(route, Fault::LostReply);
+        let placed = place(&world, audio).await;
+        world.settle().await;
+        let key = bucket.keys().into_iter().find(|key| !before.contains(key)).expect("it has arrived");
+        let mut bytes = bucket.object(&key).expect("the object");
+        *bytes.last_mut().expect("a byte") ^= 1;
+        bucket.overwrite(&key, &bytes).expect("written");
+        world.advance(LATER).await;
+        assert_eq!(assert_archived(&world, &bucket, &placed.recording_sid).await.object_key, key);
+        assert_eq!(bucket.keys().len(), before.len() + 1);
+    }
+    bucket.end(world).await;
 }

@@ -91,7 +91,9 @@ impl AzureContainer {
     pub(super) async fn look(&self, path: &Path) -> Result<Option<Found>, Trouble> {
         let response = self.door.ask(self.request(Method::HEAD, path, &[], Bytes::new(), []).await?).await?;
         match response.status() {
-            StatusCode::OK => Ok(Some(found(response.headers()))),
+            // As of S3: whatever says 200 without naming a version tells nothing of the key.
+            StatusCode::OK if response.headers().contains_key(ETAG) => Ok(Some(found(response.headers()))),
+            StatusCode::OK => Err(self.door.refusal(response).await),
             _ => super::present(response, Kind::Azure).await.map(|_absent| None),
         }
     }

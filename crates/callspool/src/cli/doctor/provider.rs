@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use callspool_clients::http::Http;
-use callspool_clients::provider::{Twilio, TwilioAccount};
+use callspool_clients::provider::Twilio;
 use callspool_domain::{Clock, Code, Timestamp};
 
 use super::{Finding, Severity, Topic, numbers};
 use crate::config::{AccountSettings, Config};
+use crate::lifecycle::client_of;
 
 /// Both clocks may be this far apart, the way of the answer included.
 const TOLERATED: Duration = Duration::from_secs(30);
@@ -18,7 +19,7 @@ const REFUSED: Duration = Duration::from_secs(15 * 60);
 pub(super) async fn examine(config: &Config, http: &Http, clock: &Clock) -> Vec<Finding> {
     let mut findings = Vec::new();
     for account in &config.accounts {
-        let client = client(http, account);
+        let client = client_of(http, account);
         let sid = account.sid.as_str();
         match client.may_read_recordings().await {
             Ok(shown) => {
@@ -37,18 +38,6 @@ pub(super) async fn examine(config: &Config, http: &Http, clock: &Clock) -> Vec<
         findings.extend(numbers::examine(config, http, account, &client).await);
     }
     findings
-}
-
-fn client(http: &Http, account: &AccountSettings) -> Twilio {
-    Twilio::new(
-        http,
-        TwilioAccount {
-            sid: account.sid.clone(),
-            user: account.api_user.clone(),
-            password: account.api_password.clone(),
-            base_url: account.api_url.clone(),
-        },
-    )
 }
 
 fn skew(there: Timestamp, here: Timestamp) -> Option<Finding> {

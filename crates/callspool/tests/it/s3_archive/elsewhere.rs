@@ -10,7 +10,10 @@ use callspool_sandbox::{Brand, Fault};
 use callspool_store::VerifiedBy;
 use http::StatusCode;
 
-use super::{LATER, archive_step, assert_archived, assert_no_upload_stays_open, long, place, short};
+use super::{
+    LATER, archive_step, assert_archived, assert_no_upload_stays_open, damaged_before_it_is_read_back, long, place,
+    short,
+};
 use crate::harness::{AzureContainer, Bucket, GoogleBucket, World, story};
 
 /// One story, told of both.
@@ -114,20 +117,7 @@ elsewhere! {
 
 elsewhere! {
     async fn bytes_that_changed_before_they_are_read_back_are_written_again(world: World, bucket: Bucket) {
-        for (audio, route) in [(short(), Route::PutObject), (long(), Route::CompleteMultipart)] {
-            let before = bucket.keys();
-            bucket.faults().next(route, Fault::LostReply);
-            let placed = place(&world, audio).await;
-            world.settle().await;
-            let key = bucket.keys().into_iter().find(|key| !before.contains(key)).expect("it has arrived");
-            let mut bytes = bucket.object(&key).expect("the object");
-            *bytes.last_mut().expect("a byte") ^= 1;
-            bucket.overwrite(&key, &bytes).expect("written");
-            world.advance(LATER).await;
-            assert_eq!(assert_archived(&world, &bucket, &placed.recording_sid).await.object_key, key);
-            assert_eq!(bucket.keys().len(), before.len() + 1);
-        }
-        bucket.end(world).await;
+        damaged_before_it_is_read_back(world, bucket).await;
     }
 }
 
