@@ -5,7 +5,7 @@
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::Timestamp;
 
@@ -28,6 +28,38 @@ impl Clock {
                 Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
             }
             Self::Manual(clock) => clock.now(),
+        }
+    }
+
+    /// Begins to measure how much time passes.
+    pub fn stopwatch(&self) -> Stopwatch {
+        match self {
+            Self::System => Stopwatch::Running(Instant::now()),
+            Self::Manual(clock) => Stopwatch::Manual { began: clock.now(), clock: clock.clone() },
+        }
+    }
+}
+
+/// Measures how much time passes. On the machine's clock it is one that nobody can set, other than [`Clock::now`].
+#[derive(Debug)]
+pub enum Stopwatch {
+    /// On the machine's clock.
+    Running(Instant),
+    /// On a clock for tests.
+    Manual {
+        /// What it showed.
+        began: Timestamp,
+        /// The clock.
+        clock: ManualClock,
+    },
+}
+
+impl Stopwatch {
+    /// How much has passed since it was begun.
+    pub fn elapsed(&self) -> Duration {
+        match self {
+            Self::Running(began) => began.elapsed(),
+            Self::Manual { began, clock } => clock.now().since(*began),
         }
     }
 }

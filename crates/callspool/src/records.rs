@@ -2,10 +2,11 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use callspool_clients::http::Http;
 use callspool_clients::records::{Airtable, AirtableConfig, CallJob, Found, Pace, RecordId, Row, Write, Written};
+use callspool_domain::clock::Stopwatch;
 use callspool_domain::failure::Code;
 use callspool_domain::{CallSid, Clock, JobId, StepFailure, Timestamp};
 use callspool_store::Store;
@@ -170,13 +171,13 @@ pub struct ReadThenWrite<'a> {
     read_at: Timestamp,
     write_at: Timestamp,
     taken: AtomicU32,
-    read: OnceLock<Instant>,
+    read: OnceLock<Stopwatch>,
 }
 
 impl ReadThenWrite<'_> {
     /// How long ago the read began, by a clock that nobody sets.
     pub fn age(&self) -> Duration {
-        self.read.get().map(Instant::elapsed).unwrap_or_default()
+        self.read.get().map(Stopwatch::elapsed).unwrap_or_default()
     }
 }
 
@@ -185,7 +186,7 @@ impl Pace for ReadThenWrite<'_> {
         match self.taken.fetch_add(1, Ordering::Relaxed) {
             0 => {
                 sleep_until(&self.turns.clock, self.read_at).await;
-                self.read.get_or_init(Instant::now);
+                self.read.get_or_init(|| self.turns.clock.stopwatch());
             }
             1 => sleep_until(&self.turns.clock, self.write_at).await,
             // A list of several pages.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use callspool_domain::recording::Status;
 use callspool_domain::{Code, StepState};
 use callspool_sandbox::airtable::Route;
-use callspool_sandbox::{BodyKind, Fault};
+use callspool_sandbox::{BodyKind, Fault, RequestMoment, RequestProbe};
 use http::StatusCode;
 
 use super::{line, link_step};
@@ -49,7 +49,6 @@ macro_rules! failures {
 }
 
 failures! {
-    a_list_so_slow_that_somebody_may_have_typed_since: List, Fault::Delay(Duration::from_millis(1500)) => RecordsStale;
     a_token_that_is_refused: List, Fault::status(StatusCode::UNAUTHORIZED) => RecordsUnauthorized;
     a_token_that_may_not_read: List, Fault::status(StatusCode::FORBIDDEN) => RecordsForbidden;
     a_token_that_may_not_write: PatchMany, Fault::status(StatusCode::FORBIDDEN) => RecordsForbidden;
@@ -69,6 +68,31 @@ failures! {
     a_list_that_stops_midway: List, Fault::Stall(20) => RecordsStalled;
     a_list_that_breaks_off: List, Fault::CutAfter(20) => RecordsUnreachable;
     a_page_instead_of_a_list: List, Fault::WrongBody { body: BodyKind::Html, disguised: false } => RecordsUnreadable;
+}
+
+story! {
+    async fn a_list_so_slow_that_somebody_may_have_typed_since_is_read_again(world: World, table: Table) {
+        let record = table.job("J");
+        let clock = world.clock.clone();
+        table.set_probe(RequestProbe::new(move |moment, request| {
+            if moment == RequestMoment::CarriedOut && request.starts_with("GET") {
+                clock.advance(Duration::from_millis(1500));
+            }
+            Box::pin(std::future::ready(()))
+        }));
+        let placed = world.call("?job=J").await;
+        world.settle().await;
+        for _ in 0..3 {
+            let step = link_step(&world, "J").await;
+            assert_eq!((step.state, step.code), (StepState::Waiting, Some(Code::RecordsStale)), "{:?}", step.detail);
+            world.advance(LATER).await;
+        }
+        assert_eq!((table.history(&record).as_str(), table.count(Route::PatchMany)), ("", 0));
+        table.set_probe(RequestProbe::default());
+        world.advance(LATER).await;
+        assert_eq!(table.history(&record), line(&world, &placed));
+        table.end(world).await;
+    }
 }
 
 story! {

@@ -46,6 +46,9 @@ fn patient() -> HttpOptions {
     HttpOptions { system_proxy: false, ..HttpOptions::default() }
 }
 
+/// A time-out that a story about silence can wait for, and that an answer on a busy machine still keeps.
+pub(crate) const IMPATIENT: Duration = Duration::from_secs(3);
+
 /// A socket on a port of the system's choice.
 fn listen() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").expect("a free port")
@@ -204,7 +207,7 @@ impl World {
 
     /// Starts it again with a time-out that a story about silence can afford to wait for.
     pub(crate) async fn grow_impatient(&mut self) {
-        self.patience.read_timeout = Duration::from_secs(1);
+        self.patience.read_timeout = IMPATIENT;
         self.restart().await;
     }
 
