@@ -165,6 +165,44 @@ story! {
     }
 }
 
+// Their manual test 2: the field "starts with https://api.twilio.com", and stayed so.
+story! {
+    with ["RECORDING_LINK" = "signed"]
+    async fn twilios_url_stands_in_the_field_until_the_archive_has_one(world: World, bucket: Bucket) {
+        let mut world = world;
+        let table = beside(&mut world).await;
+        let record = table.job("J");
+        let name = world.setting("AWS_S3_BUCKET").expect("a bucket");
+        with(&mut world, &[("AWS_S3_BUCKET", "non-existent-bucket-12345")]).await;
+        let placed = world.call("?job=J").await;
+        world.settle().await;
+        world.advance(LATER).await;
+        for name in FALLEN_BACK {
+            until_logged(&world, name, &placed).await;
+        }
+        let (base, account, sid) = (world.twilio.base_url().trim_end_matches('/'), world.account(), &placed.recording_sid);
+        let twilios = format!("{base}/2010-04-01/Accounts/{account}/Recordings/{sid}#{sid}");
+        assert_eq!(table.cell(&record, URL_FIELD), twilios);
+        with(&mut world, &[("AWS_S3_BUCKET", &name)]).await;
+        world.advance(LATER).await;
+        for name in STORED {
+            until_logged(&world, name, &placed).await;
+        }
+        let url = table.cell(&record, URL_FIELD);
+        assert!(url.starts_with(bucket.s3().base_url()) && url.contains("X-Amz-Signature="), "{url}");
+        let (address, mark) = url.split_once('#').expect("a mark");
+        assert_eq!(mark, placed.recording_sid.as_str());
+        assert_eq!(world.http.get(address).send().await.expect("an answer").status(), StatusCode::OK);
+        let history = table.history(&record);
+        let lines: Vec<&str> = history.lines().collect();
+        assert!(lines.len() == 2 && lines[0].contains(" | Event: Recording pending upload | "), "{history}");
+        assert!(lines[0].ends_with(&twilios) && lines[1].ends_with(&url), "{history}");
+        world.advance(DAY).await;
+        assert_eq!(world.twilio.deleted(), [placed.recording_sid.clone()]);
+        end(world, bucket, table).await;
+    }
+}
+
 // Theirs lost the URL.
 story! {
     async fn scenario_5_airtable_update_fails_and_the_url_is_written_later(world: World, bucket: Bucket) {

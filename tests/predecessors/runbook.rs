@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callspool_domain::CallSid;
+use callspool_domain::{CallSid, JobId};
 use callspool_sandbox::Fault;
 use callspool_sandbox::airtable::Route as TableRoute;
 use callspool_sandbox::twilio::{SendCallback, Signed};
@@ -147,6 +147,74 @@ story! {
         // Once it answers again the line is written within seconds; what held it up for an hour changes nothing.
         world.advance(LATER).await;
         assert_eq!(table.lines_of(&record, &placed), 1);
+        table.end(world).await;
+    }
+}
+
+/// The URL of a job's last line.
+async fn last_url(world: &World, job: &str) -> String {
+    let history = world.history(job).await;
+    let line = history.lines().last().expect("a line");
+    let (_, url) = line.split_once(" | URL: ").expect("a URL");
+    url.split(" | ").next().unwrap_or_default().to_owned()
+}
+
+// "Update job history with new URL" was said, and nothing did it.
+story! {
+    with ["RECORDING_LINK" = "signed"]
+    async fn a_signed_url_in_the_history_is_renewed_by_one_command(world: World, bucket: Bucket) {
+        let mut world = world;
+        let placed = world.call("?job=JOB456").await;
+        world.settle().await;
+        let (history, old) = (world.history("JOB456").await, last_url(&world, "JOB456").await);
+        assert!(history.starts_with("---- | 2024-03-15 14:30:22 | Event: Recording | Source: IVR | URL: "), "{history}");
+        assert!(old.starts_with(bucket.s3().base_url()) && old.contains("X-Amz-Expires=900&"), "15 minutes: {old}");
+        world.stop().await;
+        let said = world.run(&["url", placed.recording_sid.as_str(), "--relink"]).await;
+        assert_eq!(said.code, Some(0), "{said:?}");
+        world.boot().await;
+        let (renewed, url) = (world.history("JOB456").await, last_url(&world, "JOB456").await);
+        let added = renewed.strip_prefix(&history).expect("what stood there stays").trim_start();
+        assert!(added.contains(" | Event: Link renewed | Source: IVR | URL: ") && added.lines().count() == 1, "{added}");
+        let job = JobId::parse("JOB456").expect("a job id");
+        let field = world.app().store.job(&job).await.expect("the store answers").and_then(|job| job.url);
+        assert_eq!(field.as_ref(), Some(&url));
+        let (address, mark) = url.split_once('#').expect("a mark");
+        assert_eq!(mark, placed.recording_sid.as_str());
+        assert_eq!(status_of(&world, address).await, 200, "{url}");
+        bucket.end(world).await;
+    }
+}
+
+story! {
+    with ["RECORDING_PUBLIC_URL" = "true"]
+    async fn a_public_url_is_written_where_it_is_asked_for(world: World, bucket: Bucket) {
+        let placed = world.call("?job=JOB456").await;
+        world.settle().await;
+        let name = world.setting("ARCHIVE_URL").expect("a bucket").replace("s3://", "");
+        let object = format!("recordings/2024/03/15/{}-JOB456.wav", placed.call_sid);
+        let base = bucket.s3().base_url().trim_end_matches('/').to_owned();
+        let url = format!("{base}/{name}/{object}#{}", placed.recording_sid);
+        let line = format!("---- | 2024-03-15 14:30:22 | Event: Recording | Source: IVR | URL: {url}");
+        assert_eq!(world.history("JOB456").await, line);
+        bucket.end(world).await;
+    }
+}
+
+// Theirs had one job for a call, for good.
+story! {
+    async fn the_same_jobs_history_is_that_of_the_job_it_is_tied_to_now(world: World, table: Table) {
+        let (before, after) = (table.job("JOB456"), table.job("JOB789"));
+        let placed = world.call("?job=JOB456").await;
+        world.settle().await;
+        world.put(&format!("/api/v1/calls/{}", placed.call_sid), serde_json::json!({"job_id": "JOB789"})).await;
+        world.settle().await;
+        let link = world.url(&format!("/r/{}", placed.recording_sid));
+        let moved = format!("---- | 2024-03-15 14:30:22 | Event: Moved | Source: IVR | URL: {link} | To: JOB789");
+        assert_eq!(table.history(&before).lines().last(), Some(moved.as_str()));
+        let line = format!("---- | 2024-03-15 14:30:22 | Event: Recording | Source: IVR | URL: {link}");
+        assert_eq!(table.history(&after), line);
+        assert_eq!(table.records().len(), 2, "no new rows");
         table.end(world).await;
     }
 }

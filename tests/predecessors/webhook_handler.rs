@@ -228,3 +228,22 @@ story! {
         world.end().await;
     }
 }
+
+// Their document promised a note in the call's record, and their code wrote none.
+story! {
+    async fn a_recording_that_was_not_made_leaves_a_note_in_the_jobs_history(world: World) {
+        let other = RECORDING.replace('0', "9");
+        for (recording, word, error) in [(RECORDING, "failed", "16100"), (&other, "absent", "16101")] {
+            let fields = [("RecordingSid", recording), ("RecordingStatus", word), ("ErrorCode", error)];
+            for _ in 0..2 {
+                assert_eq!(send(&world, &format!("{PATH}?job=J"), &fields).await.0, 200);
+            }
+            world.settle().await;
+        }
+        let line = "---- | 2024-03-15 14:30:22 | Event: No recording | Source: IVR | Reason:";
+        let expected =
+            format!("{line} failed (16100) | Recording: {RECORDING}\n{line} absent (16101 too short) | Recording: {other}");
+        assert_eq!(world.history("J").await, expected);
+        world.end().await;
+    }
+}

@@ -44,10 +44,21 @@ pub struct Callback {
 }
 
 /// What became of an announcement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
     /// False where it told nothing new: exactly this callback was stored before, or this recording was known.
     pub new: bool,
+    /// That there will be no archive copy, where it was this announcement that said so first.
+    pub settled: Option<Settled>,
+}
+
+/// Why there will be no archive copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// `absent` or `failed`.
+    pub status: Status,
+    /// The provider's word, and its error code where it gave one.
+    pub reason: String,
 }
 
 /// An announcement with everything that came along.
@@ -118,15 +129,15 @@ async fn take_in(tx: &Tx<'_>, intake: &Intake, now: Timestamp) -> Result<Recorde
     if let Some(raw) = &intake.raw {
         let values = params![&raw.digest, &announcement.recording, now, &raw.fields];
         if tx.execute(&KEEP_CALLBACK, values).await? == 0 {
-            return Ok(Recorded { new: false });
+            return Ok(Recorded { new: false, settled: None });
         }
     }
     let (call, known) = lock_call(tx, intake, now).await?;
     let is_known = known.is_some();
-    match known {
+    let settled = match known {
         None => add(tx, announcement, &call, now).await?,
         Some(known) => update(tx, announcement, &call, known, now).await?,
-    }
+    };
     if let Some(started) = intake.started {
         starts::mark(tx, &call, &announcement.recording, started, now).await?;
     }
@@ -135,7 +146,7 @@ async fn take_in(tx: &Tx<'_>, intake: &Intake, now: Timestamp) -> Result<Recorde
         tie(tx, &call, job, TiedBy::Callback, now).await?;
     }
     replan(tx, &intake.policy, &call, now).await?;
-    Ok(Recorded { new: intake.raw.is_some() || !is_known })
+    Ok(Recorded { new: intake.raw.is_some() || !is_known, settled })
 }
 
 /// Finds the call the recording belongs under from now on, creates it if need be, and locks it. What is known of the
@@ -170,7 +181,7 @@ fn better_known<'a>(before: &'a CallSid, named: &'a CallSid) -> &'a CallSid {
     if rank(named) > rank(before) { named } else { before }
 }
 
-async fn add(tx: &Tx<'_>, announcement: &Announcement, call: &CallSid, now: Timestamp) -> Result<()> {
+async fn add(tx: &Tx<'_>, announcement: &Announcement, call: &CallSid, now: Timestamp) -> Result<Option<Settled>> {
     let facts = Facts::first(announcement, call.clone(), now);
     if !facts::insert(tx, &announcement.recording, &facts).await? {
         return Err(tx.raced("recordings"));
@@ -178,27 +189,33 @@ async fn add(tx: &Tx<'_>, announcement: &Announcement, call: &CallSid, now: Time
     counters::moved(tx, &announcement.recording, None, facts.status).await?;
     let data = json!({ "provider_status": facts.provider_status.as_str(), "account_sid": facts.account });
     tell(tx, announcement, call, kind::RECORDING_ANNOUNCED, data, now).await?;
-    tell_settled(tx, announcement, call, &facts, now).await
+    tell_settled(tx, announcement, call, facts, now).await
 }
 
-async fn update(tx: &Tx<'_>, announcement: &Announcement, call: &CallSid, known: Facts, now: Timestamp) -> Result<()> {
+async fn update(
+    tx: &Tx<'_>,
+    announcement: &Announcement,
+    call: &CallSid,
+    known: Facts,
+    now: Timestamp,
+) -> Result<Option<Settled>> {
     if known.call != *call {
         move_to(tx, announcement, &known.call, call, now).await?;
     }
     let facts = known.clone().with(announcement, call.clone());
     if facts == known {
-        return Ok(());
+        return Ok(None);
     }
     facts::update(tx, &announcement.recording, &facts).await?;
     if facts.provider_status != known.provider_status {
         let data = json!({ "from": known.provider_status.as_str(), "to": facts.provider_status.as_str() });
         tell(tx, announcement, call, kind::RECORDING_STATUS, data, now).await?;
     }
-    if facts.status != known.status {
-        counters::moved(tx, &announcement.recording, Some(known.status), facts.status).await?;
-        tell_settled(tx, announcement, call, &facts, now).await?;
+    if facts.status == known.status {
+        return Ok(None);
     }
-    Ok(())
+    counters::moved(tx, &announcement.recording, Some(known.status), facts.status).await?;
+    tell_settled(tx, announcement, call, facts, now).await
 }
 
 /// The call of a recording without one is known now: the recording moves, and takes its job along.
@@ -222,14 +239,16 @@ async fn tell_settled(
     tx: &Tx<'_>,
     announcement: &Announcement,
     call: &CallSid,
-    facts: &Facts,
+    facts: Facts,
     now: Timestamp,
-) -> Result<()> {
-    if facts.status == Status::Announced {
-        return Ok(());
+) -> Result<Option<Settled>> {
+    let Facts { status, reason, .. } = facts;
+    if status == Status::Announced {
+        return Ok(None);
     }
-    let data = json!({ "status": facts.status, "reason": facts.reason });
-    tell(tx, announcement, call, kind::RECORDING_SETTLED, data, now).await
+    let data = json!({ "status": status, "reason": reason });
+    tell(tx, announcement, call, kind::RECORDING_SETTLED, data, now).await?;
+    Ok(Some(Settled { status, reason: reason.unwrap_or_default() }))
 }
 
 async fn tell(

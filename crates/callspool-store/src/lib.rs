@@ -39,7 +39,7 @@ pub use counters::Stats;
 pub use db::probe::{CommitMoment, CommitProbe};
 pub use error::{Error, Result};
 pub use events::{EventFilter, EventRow, NewEvent, kind};
-pub use intake::{Callback, Recorded};
+pub use intake::{Callback, Recorded, Settled};
 pub use jobs::JobRow;
 pub use lines::{OwedLine, Renewed};
 pub use lists::{CallCursor, CallFilter, JobCursor, RecordingCursor, RecordingFilter};

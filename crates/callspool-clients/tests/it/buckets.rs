@@ -254,6 +254,19 @@ for_every_store! {
 }
 
 for_every_store! {
+    async fn two_uploads_to_one_key_at_once_do_not_mix(brand: Brand) {
+        let bucket = Bucket::new(brand).await;
+        let content = bytes(BIG);
+        let ready = bucket.ready(facts(), &content).await.expect("uploaded");
+        let other = bucket.ready(facts(), &vec![1; BIG]).await.expect("uploaded");
+        assert_eq!(ready.publish(&audio(), Held::Nothing).await, Ok(PutOutcome::Stored));
+        assert!(bucket.stored() == content);
+        drop(other);
+        assert_eq!(bucket.store.unexpected_requests(), Vec::<String>::new());
+    }
+}
+
+for_every_store! {
     async fn an_object_without_our_metadata_is_somebody_elses(brand: Brand) {
         let bucket = Bucket::new(brand).await;
         bucket.store.overwrite(PLACE, b"notes").expect("written");

@@ -2,7 +2,7 @@ use callspool_domain::id::ConferenceSid;
 use callspool_domain::line::Event;
 use callspool_domain::recording::{Announcement, Status};
 use callspool_domain::{CallSid, Source, StepName, Subject};
-use callspool_store::{Error, Recorded, TiedBy};
+use callspool_store::{Error, Recorded, Settled, TiedBy};
 
 use crate::scene::{Scene, at, on_both};
 use crate::words::{call, callback, callback_of, job, recording, said};
@@ -38,7 +38,7 @@ async fn a_callback_makes_a_recording_an_event_and_a_due_step(scene: &Scene) {
 async fn the_same_callback_again_changes_nothing(scene: &Scene) {
     scene.completed(1, None, at(0)).await;
     let again = scene.store.record_callback(callback(1, "completed"), at(5)).await.expect("a repeat");
-    assert_eq!(again, Recorded { new: false });
+    assert_eq!(again, Recorded { new: false, settled: None });
     assert_eq!(scene.kinds(1).await, ["recording_announced"]);
     assert_eq!(scene.number("SELECT COUNT(*) FROM callbacks").await, 1);
     assert_eq!(scene.number("SELECT COUNT(*) FROM steps").await, 1);
@@ -71,7 +71,14 @@ async fn a_word_nobody_has_heard_of_is_stored_as_it_came(scene: &Scene) {
 
 async fn an_absent_recording_is_settled_with_its_reason(scene: &Scene) {
     let absent = Announcement { error_code: Some(16101), ..said(1, "absent") };
-    scene.store.record_callback(callback_of(absent, None), at(0)).await.expect("a callback");
+    let said = async |word: Announcement| {
+        let recorded = scene.store.record_callback(callback_of(word, None), at(0)).await.expect("a callback");
+        recorded.settled
+    };
+    let settled = Settled { status: Status::Absent, reason: "absent (16101)".to_owned() };
+    assert_eq!(said(absent.clone()).await, Some(settled), "it is told");
+    assert_eq!(said(absent.clone()).await, None, "a repeat");
+    assert_eq!(said(Announcement { duration_seconds: Some(0), ..absent }).await, None, "the same in other words");
 
     let row = scene.store.recording(&recording(1)).await.expect("a read").expect("a row");
     assert_eq!((row.status, row.reason.as_deref()), (Status::Absent, Some("absent (16101)")));

@@ -3,6 +3,8 @@
 use callspool_domain::RecordingSid;
 use callspool_domain::recording::Status;
 
+use crate::lifecycle::log::recording_settled;
+
 use super::{Failure, Outcome, SharedApp, say, work};
 
 /// The recordings.
@@ -43,7 +45,11 @@ pub(super) async fn run(app: SharedApp, args: Args) -> Result<Outcome, Failure> 
 async fn announce(app: &SharedApp, recording: &RecordingSid) -> Result<bool, Failure> {
     for account in app.accounts() {
         if let Some(resource) = account.client.recording(recording).await? {
-            app.store.announce(resource.announcement, app.clock.now()).await?;
+            let call = resource.announcement.call.clone();
+            let recorded = app.store.announce(resource.announcement, app.clock.now()).await?;
+            if let Some(settled) = recorded.settled {
+                recording_settled(recording, &call, settled.status, &settled.reason);
+            }
             return Ok(true);
         }
     }

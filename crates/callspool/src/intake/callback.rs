@@ -23,6 +23,7 @@ use super::refusal::{Refusal, measured};
 use super::said::{job, word};
 use super::webhook::{self, Webhook};
 use crate::lifecycle::App;
+use crate::lifecycle::log::recording_settled;
 
 /// Every path of the recording callback; the later two are those of earlier systems.
 pub const PATHS: [&str; 3] = ["/api/twilio/recording", "/api/twilio/recording-status", "/recording/status"];
@@ -102,6 +103,9 @@ async fn store(app: &App, callback: Callback) -> Result<String, Refusal> {
     match stored.unwrap_or_else(|_| Err(late())) {
         Ok(recorded) => {
             tracing::info!(recording_sid = %recording, call_sid = %call, status, repeated = !recorded.new, "recording_callback");
+            if let Some(settled) = recorded.settled {
+                recording_settled(&recording, &call, settled.status, &settled.reason);
+            }
             Ok(permanent_link(&app.config.server.app_url, &recording))
         }
         Err(error) => {

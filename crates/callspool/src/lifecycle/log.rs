@@ -4,7 +4,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
-use callspool_domain::Clock;
+use callspool_domain::recording::Status;
+use callspool_domain::{CallSid, Clock, RecordingSid};
 
 use crate::config::ServerSettings;
 
@@ -25,6 +26,11 @@ pub fn start(settings: &ServerSettings) {
     if started.is_err() {
         tracing::debug!("logging was started already");
     }
+}
+
+/// Tells that there will be no archive copy of a recording, whoever has said so.
+pub(crate) fn recording_settled(recording: &RecordingSid, call: &CallSid, status: Status, reason: &str) {
+    tracing::warn!(recording_sid = %recording, call_sid = %call, status = status.as_str(), reason, "recording_settled");
 }
 
 struct Utc;

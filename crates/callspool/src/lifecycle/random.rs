@@ -1,4 +1,4 @@
-//! The one place where random values come from: the operating system.
+//! Ids, secrets and jitter, all from the operating system.
 
 use callspool_domain::Timestamp;
 

@@ -87,12 +87,17 @@ mod tests {
         (TcpStream::connect(address).await.expect("a connection"), shutdown, server)
     }
 
+    /// Far longer than its patience: who still waits then would wait for ever.
+    async fn at_last<T>(end: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(60), end).await.expect("the connection is closed")
+    }
+
     /// Everything it answers to what is sent, until it closes the connection.
     async fn answers_to(sent: &[u8]) -> String {
         let (mut stream, shutdown, server) = connected().await;
         stream.write_all(sent).await.expect("sent");
         let mut answers = String::new();
-        stream.read_to_string(&mut answers).await.expect("an orderly end");
+        at_last(stream.read_to_string(&mut answers)).await.expect("an orderly end");
         shutdown.cancel();
         server.await.expect("an orderly end");
         answers
@@ -102,9 +107,11 @@ mod tests {
     async fn whoever_asks_and_takes_in_nothing_loses_his_place() {
         let (mut stream, shutdown, server) = connected().await;
         stream.write_all(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+        // Once the answer has begun it is one of the open connections, and no longer one that waits to be accepted.
+        assert_eq!(stream.read_u8().await.expect("an answer"), b'H');
         shutdown.cancel();
         // It ends once the last connection has: this one, which is open and reads nothing.
-        server.await.expect("an orderly end");
+        at_last(server).await.expect("an orderly end");
     }
 
     #[tokio::test]

@@ -27,6 +27,7 @@ use tokio::join;
 use self::inspector::{Bad, Inspector};
 use self::source::{Object, Source};
 use super::{Stop, account_of, fenced, report};
+use crate::lifecycle::log::recording_settled;
 use crate::lifecycle::{Account, App, metrics};
 
 /// How many keys are tried for one recording before its step fails.
@@ -269,7 +270,7 @@ impl Transfer<'_> {
 
     async fn settle(&self, status: Status, reason: &str) -> Result<Moved, Stop> {
         let sid = &self.recording.sid;
-        tracing::warn!(recording_sid = %sid, call_sid = %self.recording.call, status = status.as_str(), reason, "recording_settled");
+        recording_settled(sid, &self.recording.call, status, reason);
         fenced(self.app.store.finish_settled(self.lease, sid, status, reason, self.app.clock.now()).await?)?;
         Ok(Moved::Closed)
     }

@@ -175,13 +175,16 @@ story! {
             let sid = format!("RE{}", if word == "absent" { "a" } else { "f" }.repeat(32));
             let mut params = with("RecordingSid", &sid);
             params.retain(|(name, _)| name != "RecordingStatus");
-            for word in [word, "in-progress"] {
+            for word in [word, word, "in-progress"] {
                 let mut params = params.clone();
                 params.push(("RecordingStatus".to_owned(), word.to_owned()));
                 assert_eq!(send(&world, PATH, params).await.0, 200);
             }
             world.settle().await;
             assert_eq!(world.recording(&RecordingSid::parse(&sid).expect("sid")).await.status, status);
+            let settled = world.logged("recording_settled");
+            let told = settled.iter().filter(|line| line["recording_sid"] == sid).map(|line| &line["status"]);
+            assert_eq!(told.collect::<Vec<_>>(), [word], "it is told, once");
         }
         world.end().await;
     }

@@ -56,16 +56,23 @@ pub(super) struct AzureContainer {
 #[derive(Debug)]
 pub(super) struct Session {
     label: Label,
-    /// Tells the blocks of one upload from another's to the same key.
-    name: u64,
+    /// Tells the blocks of one upload from another's to the same key, of whatever node: 64 random bits.
+    name: [u8; 8],
     blocks: Vec<String>,
 }
 
 impl Session {
-    pub(super) fn new(label: Label) -> Self {
-        // Hash maps are seeded at random; that is all that is needed of it.
-        let name = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 0);
-        Self { label, name, blocks: Vec::new() }
+    pub(super) fn new(label: Label) -> Result<Self, Trouble> {
+        let mut name = [0; 8];
+        let filled = getrandom::fill(&mut name);
+        filled.map_err(|error| Trouble::Other(format!("the system gives no random bytes: {error}")))?;
+        Ok(Self { label, name, blocks: Vec::new() })
+    }
+
+    /// The id of the next block. All ids of a key must have the same length, those of earlier uploads included
+    /// (<https://learn.microsoft.com/en-us/rest/api/storageservices/put-block#uri-parameters>).
+    fn next_block(&self) -> String {
+        STANDARD.encode(format!("{}{:08}", hex::encode(self.name), self.blocks.len()))
     }
 }
 
@@ -112,8 +119,7 @@ impl AzureContainer {
     }
 
     pub(super) async fn send_part(&self, path: &Path, session: &mut Session, part: Bytes) -> Result<(), Trouble> {
-        // All ids of a key have the same length.
-        let block = STANDARD.encode(format!("{:016x}{:08}", session.name, session.blocks.len()));
+        let block = session.next_block();
         let query = [("comp", "block"), ("blockid", block.as_str())];
         let crc64 = checksum(&part);
         self.door.succeed(self.request(Method::PUT, path, &query, part, crc64).await?).await?;

@@ -120,7 +120,7 @@ impl Store {
         match self {
             Self::S3(store) => store.begin(path, &label).await.map(Session::S3),
             Self::Gcs(store) => store.begin(path, &label).await.map(Session::Gcs),
-            Self::Azure(_) => Ok(Session::Azure(super::azure::Session::new(label))),
+            Self::Azure(_) => super::azure::Session::new(label).map(Session::Azure),
         }
     }
 
