@@ -270,8 +270,8 @@ impl Transfer<'_> {
 
     async fn settle(&self, status: Status, reason: &str) -> Result<Moved, Stop> {
         let sid = &self.recording.sid;
-        recording_settled(sid, &self.recording.call, status, reason);
         fenced(self.app.store.finish_settled(self.lease, sid, status, reason, self.app.clock.now()).await?)?;
+        recording_settled(sid, &self.recording.call, status, reason);
         Ok(Moved::Closed)
     }
 
