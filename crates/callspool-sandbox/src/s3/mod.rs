@@ -84,7 +84,7 @@ impl Default for Rights {
 }
 
 impl Rights {
-    fn allow(self, route: Route) -> bool {
+    pub(crate) fn allow(self, route: Route) -> bool {
         match route {
             Route::PutObject | Route::CreateMultipart | Route::UploadPart | Route::CompleteMultipart => self.put,
             Route::Head | Route::Get => self.get,
@@ -298,6 +298,20 @@ impl Objects {
     }
 }
 
+/// The answer to the request to delete many keys is no error, whatever became of each
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
+fn none_deleted(request: &[u8]) -> Response {
+    let text = String::from_utf8_lossy(request);
+    let keys = text.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>").map(|(key, _)| key));
+    let errors: String = keys
+        .map(|key| {
+            format!("<Error><Key>{key}</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+        })
+        .collect();
+    let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DeleteResult>{errors}</DeleteResult>");
+    ([(header::CONTENT_TYPE, "application/xml")], body).into_response()
+}
+
 impl Service for Objects {
     type Route = Route;
 
@@ -351,7 +365,10 @@ impl Service for Objects {
             && !self.open.rights().allow(route)
         {
             // Its body is read: a policy is evaluated when the request is there.
-            drop(axum::body::to_bytes(body, LARGEST_REFUSED).await);
+            let body = axum::body::to_bytes(body, LARGEST_REFUSED).await.unwrap_or_default();
+            if route == Route::Delete && head.method == Method::POST {
+                return none_deleted(&body);
+            }
             return self.own_error(route, StatusCode::FORBIDDEN);
         }
         let request = axum::extract::Request::from_parts(head, body);
