@@ -70,7 +70,7 @@ impl Azure {
         Self::open(options.port, |_| {
             Ok(Blobs {
                 container: options.container,
-                key: Key { account: options.account, secret: options.key },
+                key: Key { account: options.account, secret: options.key, token: Mutex::default() },
                 shelf: Shelf::new()?,
                 blocks: Mutex::default(),
                 rights: Mutex::default(),
@@ -82,6 +82,11 @@ impl Azure {
     /// The account's address.
     pub fn endpoint(&self) -> String {
         format!("{}/{}", self.base_url(), self.service().key.account)
+    }
+
+    /// Takes this token of Entra's from now on, too.
+    pub fn trust(&self, token: Secret) {
+        *self.service().key.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
     }
 
     /// Gives the credentials these rights from now on. What is missing is told apart from what is forbidden all the same.
