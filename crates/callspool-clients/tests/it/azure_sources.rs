@@ -96,10 +96,8 @@ async fn the_token_of_the_machine_or_of_one_of_its_identities() {
 
 #[tokio::test]
 async fn a_token_that_the_store_does_not_take_is_a_refusal() {
-    let machine = Raw::start(ok(
-        "{\"access_token\":\"another\",\"expires_on\":\"4102444800\",\"token_type\":\"Bearer\"}",
-    ))
-    .await;
+    let machine =
+        Raw::start(ok("{\"access_token\":\"another\",\"expires_on\":\"4102444800\",\"token_type\":\"Bearer\"}")).await;
     let endpoint = Some(machine.url.to_string());
     let (azure, archive) = archive(AzureCredentials::Managed { client: None, endpoint }).await;
     assert_eq!(archive.size(KEY).await.expect_err("refused").code, Code::ArchiveUnauthorized);

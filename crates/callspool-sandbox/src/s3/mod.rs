@@ -330,9 +330,7 @@ fn none_deleted(request: &[u8]) -> Response {
     let text = String::from_utf8_lossy(request);
     let keys = text.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>").map(|(key, _)| key));
     let errors: String = keys
-        .map(|key| {
-            format!("<Error><Key>{key}</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
-        })
+        .map(|key| format!("<Error><Key>{key}</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"))
         .collect();
     let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DeleteResult>{errors}</DeleteResult>");
     ([(header::CONTENT_TYPE, "application/xml")], body).into_response()

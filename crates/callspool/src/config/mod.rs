@@ -89,7 +89,17 @@ impl Config {
         if recording.delete_after.is_none() {
             remarks.push("the provider's copies are kept (TWILIO_DELETE_AFTER is never; 24h is recommended)".into());
         }
-        settings.into_result(Self { server, accounts, webhook_keys, archive, records, recording, voice, unused, remarks })
+        settings.into_result(Self {
+            server,
+            accounts,
+            webhook_keys,
+            archive,
+            records,
+            recording,
+            voice,
+            unused,
+            remarks,
+        })
     }
 
     /// What the plan and the gate need of it.

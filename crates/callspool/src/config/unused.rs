@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn what_changes_nothing_is_found_and_what_does_is_not() {
-        let (s3, gs, az) = (("ARCHIVE_URL", "s3://calls"), ("ARCHIVE_URL", "gs://calls"), ("ARCHIVE_URL", "az://calls"));
+        let (s3, gs, az) =
+            (("ARCHIVE_URL", "s3://calls"), ("ARCHIVE_URL", "gs://calls"), ("ARCHIVE_URL", "az://calls"));
         let (account, key) = (("AZURE_STORAGE_ACCOUNT", "calls"), ("AZURE_STORAGE_KEY", "a2V5"));
         let keys = [("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s")];
         for (pairs, expected) in [
@@ -184,7 +185,9 @@ mod tests {
     #[test]
     fn a_rule_that_no_call_comes_to_is_found() {
         let sid = "AC00000000000000000000000000000001";
-        let of_one = format!("[[account]]\nsid = \"{sid}\"\nauth_token = \"x\"\n[[voice]]\naccount = \"{sid}\"\nthen = \"say:x\"\n");
+        let of_one = format!(
+            "[[account]]\nsid = \"{sid}\"\nauth_token = \"x\"\n[[voice]]\naccount = \"{sid}\"\nthen = \"say:x\"\n"
+        );
         let of_all = "[[voice]]\nthen = \"say:x\"\n";
         assert_eq!(names(&format!("{of_one}{of_all}"), &[]), Vec::<String>::new());
         assert_eq!(names(&format!("{of_one}{of_all}{of_all}"), &[]), ["[[voice]] rule 3"]);

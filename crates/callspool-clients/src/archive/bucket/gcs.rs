@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use callspool_domain::audio::AudioFormat;
+use object_store::PutPayload;
 use object_store::client::{HttpRequest, HttpRequestBody};
 use object_store::gcp::GoogleCloudStorage;
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
-use object_store::PutPayload;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RANGE,

@@ -17,8 +17,8 @@ use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
 use object_store::{
-    Attribute, Attributes, MultipartId, ObjectStore as _, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions,
-    PutPayload,
+    Attribute, Attributes, MultipartId, ObjectStore as _, ObjectStoreExt as _, PutMode, PutMultipartOptions,
+    PutOptions, PutPayload,
 };
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, HeaderValue, RANGE};
 use reqwest::{Method, StatusCode};

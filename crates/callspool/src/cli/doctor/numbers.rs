@@ -249,7 +249,8 @@ fn of_request(
     config.voice.rule_for(&account.sid, place.number.as_deref(), None).filter(|rule| rule.is_by_request())?;
     let name = place.name.as_str();
     if records_itself {
-        let found = "its TwiML records, and a [[voice]] rule with start = \"rest\" has its calls recorded a second time";
+        let found =
+            "its TwiML records, and a [[voice]] rule with start = \"rest\" has its calls recorded a second time";
         let todo = "take the recording out of one of the two";
         return Some(Finding::new(Severity::Advice, Topic::RestTwice, name, found, todo));
     }

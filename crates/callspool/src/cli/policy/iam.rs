@@ -125,9 +125,7 @@ mod tests {
 
     #[test]
     fn a_role_of_google_or_azure_deletes_only_where_it_is_asked_to() {
-        let of = |url, with_delete| {
-            policy_of(&[("ARCHIVE_URL", url), ("AZURE_STORAGE_ACCOUNT", "calls")], with_delete)
-        };
+        let of = |url, with_delete| policy_of(&[("ARCHIVE_URL", url), ("AZURE_STORAGE_ACCOUNT", "calls")], with_delete);
         let google = |with_delete| of("gs://calls/archive", with_delete)["includedPermissions"].clone();
         assert_eq!(google(false), json!(["storage.objects.create", "storage.objects.get", "storage.objects.list"]));
         assert_eq!(google(true)[3], "storage.objects.delete");

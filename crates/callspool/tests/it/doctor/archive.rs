@@ -1,8 +1,8 @@
 //! Rights on the bucket, and the folder.
 
 use base64::Engine as _;
-use callspool_sandbox::{Brand, Fault, Gcs, GcsOptions};
 use callspool_sandbox::s3::{Rights, Route};
+use callspool_sandbox::{Brand, Fault, Gcs, GcsOptions};
 
 use super::{doctor, put_in_order};
 use crate::harness::{AzureContainer, Bucket, GoogleBucket, World, story};
@@ -103,8 +103,7 @@ async fn rights_and_settings(world: World, bucket: Bucket, scheme: &str, wrong: 
     assert!(!told.text.contains(wrong.1), "a wrong secret is one as well: {}", told.text);
     bucket.take_unexpected_requests();
 
-    for (route, status, code) in
-        [(Route::List, 503, "archive_throttled"), (Route::Delete, 500, "archive_unavailable")]
+    for (route, status, code) in [(Route::List, 503, "archive_throttled"), (Route::Delete, 500, "archive_unavailable")]
     {
         bucket.faults().always(route, Fault::status(http::StatusCode::from_u16(status).expect("a status")));
         let told = doctor(&world, &prefix).await;
