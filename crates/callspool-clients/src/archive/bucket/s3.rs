@@ -116,11 +116,7 @@ impl S3Bucket {
     }
 
     pub(super) async fn abort(&self, path: &Path, session: &Session) -> Result<(), Trouble> {
-        // `object_store` would send the headers of encryption, which S3 takes where an object begins and nowhere else.
-        let options = SignedUrlOptions::new().with_query([("uploadId", session.id.as_str())]);
-        let url = self.presign(Method::DELETE, path, SIGNED_FOR, &options).await?;
-        let request = super::request(Method::DELETE, &url, HttpRequestBody::empty())?;
-        self.door.succeed(request).await.map(drop)
+        Ok(self.store.abort_multipart(path, &session.id).await?)
     }
 
     pub(super) async fn sign(
