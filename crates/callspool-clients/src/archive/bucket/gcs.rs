@@ -129,8 +129,8 @@ impl GcsBucket {
         let kind = HeaderValue::from_str(&format!("multipart/related; boundary={BOUNDARY}"));
         request.headers_mut().extend(kind.ok().map(|kind| (CONTENT_TYPE, kind)));
         match self.door.succeed(request).await {
-            // Writing where something is needs the right to delete, whatever the condition says
-            // (<https://cloud.google.com/storage/docs/access-control/iam-json>).
+            // Writing where something is needs the right to delete as well; whether that or the condition is looked at first
+            // is not documented (<https://cloud.google.com/storage/docs/access-control/iam-json>).
             Err(Trouble::Refused(refusal))
                 if refusal.is_forbidden()
                     && matches!(on, Condition::Absent)
