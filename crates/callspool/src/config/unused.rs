@@ -55,9 +55,10 @@ pub(super) fn find(
     };
     match archive {
         ArchiveConfig::Local { .. } => {
-            let why = "there is no bucket (ARCHIVE_URL): recordings go into a folder of this machine";
+            let why = "there is no bucket (S3_BUCKET or ARCHIVE_URL): recordings go into a folder of this machine";
             unused(&OF_S3, why);
-            unused(&["AWS_ACCESS_KEY_ID"], why);
+            // A platform may have set these two, which need not mean that a bucket is meant, and often does.
+            unused(&["S3_REGION", "AWS_ACCESS_KEY_ID"], why);
             unused(&OF_GOOGLE, why);
             unused(&OF_AZURE, why);
         }
@@ -159,6 +160,7 @@ mod tests {
             (vec![], vec![]),
             (vec![("S3_ENDPOINT", "http://127.0.0.1:9"), key], vec!["S3_ENDPOINT", "AZURE_STORAGE_KEY"]),
             (keys.to_vec(), vec!["AWS_ACCESS_KEY_ID"]),
+            (vec![("AWS_REGION", "eu-west-1")], vec!["S3_REGION"]),
             (vec![s3, keys[0], keys[1], ("S3_SSE", "none")], vec![]),
             (vec![s3, keys[0], keys[1], ("AWS_PROFILE", "p")], vec!["AWS_PROFILE"]),
             (vec![s3, ("AWS_PROFILE", "p"), ("AWS_CONFIG_FILE", "/f")], vec![]),
