@@ -51,8 +51,7 @@ fn what_is_called_the_same_stands_in_the_documents_of_today() {
 
 #[test]
 fn no_setting_of_theirs_is_ignored_in_silence() {
-    let known: BTreeSet<&str> =
-        SETTINGS.iter().flat_map(|setting| std::iter::once(setting.name).chain(setting.alias)).collect();
+    let known: BTreeSet<&str> = SETTINGS.iter().flat_map(callspool::config::Setting::names).collect();
     let text = read("docs/predecessors.md");
     let rows: Vec<Vec<String>> = text.lines().filter(|line| line.starts_with('|')).map(cells).collect();
     let is_setting =

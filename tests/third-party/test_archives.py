@@ -14,7 +14,7 @@ import unittest
 
 import requests
 from azure.core.exceptions import ResourceExistsError
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, generate_container_sas
 from google.api_core.exceptions import PreconditionFailed
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
@@ -84,6 +84,14 @@ class Archived(unittest.TestCase):
             self.assertEqual(metadata["job-id"], f"JOB{between}{seconds}")
             self.assertEqual("sha256" in metadata, seconds == 3)
 
+    def doctor(self, settings):
+        """The codes of what doctor finds of the archive."""
+        with tempfile.TemporaryDirectory() as folder:
+            command = [os.environ["CALLSPOOL"], "doctor", "--json"]
+            done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, timeout=120)
+        findings = json.loads(done.stdout)["findings"]
+        return sorted(finding["code"] for finding in findings if finding["about"].startswith("bucket "))
+
     def test_azurite(self):
         port = free_port()
         folder = tempfile.TemporaryDirectory()
@@ -108,6 +116,27 @@ class Archived(unittest.TestCase):
             "AZURE_STORAGE_ENDPOINT": endpoint,
         }
         self.archive(settings, objects)
+        others = {blob.name for blob in container.list_blobs()}
+        self.assertEqual(self.doctor(settings), ["ok"])
+        self.assertEqual({blob.name for blob in container.list_blobs()}, others)
+        self.assertEqual(self.doctor(settings | {"ARCHIVE_URL": "az://nowhere"}), ["archive_rejected"])
+        wrong = KEY.replace("E", "F", 1)
+        self.assertIn("archive_unauthorized", self.doctor(settings | {"AZURE_STORAGE_KEY": wrong}))
+
+        # A shared access signature with the least rights that archiving needs, and one that may not write.
+        def signed(**rights):
+            end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+            permission = ContainerSasPermissions(**rights)
+            token = generate_container_sas(ACCOUNT, "recordings", account_key=KEY, permission=permission, expiry=end)
+            own = {name: text for name, text in settings.items() if name != "AZURE_STORAGE_KEY"}
+            return own | {"AZURE_STORAGE_SAS_TOKEN": token}
+
+        least = signed(read=True, create=True, write=True)
+        for _ in range(2):
+            self.assertEqual(self.doctor(least), ["archive_no_delete", "archive_no_list", "ok"])
+        self.assertEqual(self.doctor(settings), ["ok"])
+        self.assertIn("archive_unauthorized", self.doctor(signed(read=True, list=True)))
+        self.archive(least, objects)
 
     def test_an_emulator_of_google_cloud_storage(self):
         port = free_port()
@@ -129,6 +158,10 @@ class Archived(unittest.TestCase):
         }
         # The emulator writes a `%` of a name into its links as it stands.
         self.archive(settings, objects, between="_")
+        others = {blob.name for blob in client.list_blobs("recordings")}
+        self.assertEqual(self.doctor(settings), ["ok"])
+        self.assertEqual({blob.name for blob in client.list_blobs("recordings")}, others)
+        self.assertEqual(self.doctor(settings | {"ARCHIVE_URL": "gs://nowhere"}), ["archive_rejected"])
 
 
 class StandIns(unittest.TestCase):

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::faults::Faults;
-use crate::s3::Route;
+use crate::s3::{Rights, Route};
 use crate::shelf::Shelf;
 use crate::{Azure, AzureOptions, Gcs, GcsOptions, Request, RequestProbe, S3, S3Options};
 
@@ -100,6 +100,11 @@ impl Store {
     /// The script of faults.
     pub fn faults(&self) -> &Faults<Route> {
         on!(self, faults())
+    }
+
+    /// Gives the credentials these rights from now on.
+    pub fn set_rights(&self, rights: Rights) {
+        on!(self, set_rights(rights));
     }
 
     /// See [`Server::set_probe`](crate::Server::set_probe).

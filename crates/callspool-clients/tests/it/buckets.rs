@@ -9,7 +9,7 @@ use callspool_clients::archive::{
 use callspool_clients::{Archive, Http};
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::{Code, RecordingSid, Secret, StepFailure};
-use callspool_sandbox::s3::{IfNoneMatch, Quirks, Route};
+use callspool_sandbox::s3::{IfNoneMatch, Quirks, Rights, Route};
 use callspool_sandbox::{AzureOptions, Brand, Store};
 use futures::TryStreamExt as _;
 use url::Url;
@@ -198,7 +198,7 @@ fn differences(brand: Brand) -> Vec<Quirks> {
 fn set(store: &Store, quirks: Quirks) {
     match store {
         Store::S3(s3) => s3.set_quirks(quirks),
-        Store::Gcs(gcs) => gcs.hide_missing(quirks.missing_is_forbidden),
+        Store::Gcs(gcs) => gcs.set_rights(Rights { list: !quirks.missing_is_forbidden, ..Rights::default() }),
         Store::Azure(_) => {}
     }
 }

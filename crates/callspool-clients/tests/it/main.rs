@@ -7,8 +7,10 @@
 
 mod archive;
 mod aws_sources;
+mod azure_sources;
 mod bucket_faults;
 mod buckets;
+mod encryption;
 mod http;
 mod local;
 mod provider;

@@ -1,7 +1,9 @@
-//! The account's key of an [`Azure`](super::Azure), and the proof of what was signed with it.
+//! The account's key of an [`Azure`](super::Azure), and the proof of what was signed with it; and a token of Entra's.
 //!
 //! It follows <https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key> and
 //! <https://learn.microsoft.com/en-us/rest/api/storageservices/create-service-sas>.
+
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,12 +17,17 @@ use sha2::Sha256;
 pub(super) struct Key {
     pub(super) account: String,
     pub(super) secret: Secret,
+    pub(super) token: Mutex<Option<Secret>>,
 }
 
 impl Key {
     pub(super) fn knows(&self, head: &Parts) -> bool {
         let said = head.headers.get(http::header::AUTHORIZATION).and_then(|text| text.to_str().ok());
         match said {
+            Some(text) if text.starts_with("Bearer ") => {
+                let known = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                known.is_some_and(|token| text.strip_prefix("Bearer ") == Some(token.expose()))
+            }
             Some(text) => {
                 let signature = text.strip_prefix(&format!("SharedKey {}:", self.account));
                 signature.is_some_and(|signature| self.has_signed(&self.canonical(head), signature))

@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
 use self::key::Key;
-pub use crate::s3::Route;
+pub use crate::s3::{Rights, Route};
 use crate::server::{Server, Service, Unexpected};
 use crate::shelf::{self, Label, Object, Refused, Shelf};
 
@@ -58,6 +58,7 @@ pub struct Blobs {
     shelf: Shelf,
     /// Blocks that no list has named yet, by key and id.
     blocks: Mutex<BTreeMap<String, HashMap<String, Bytes>>>,
+    rights: Mutex<Rights>,
 }
 
 impl Azure {
@@ -69,9 +70,10 @@ impl Azure {
         Self::open(options.port, |_| {
             Ok(Blobs {
                 container: options.container,
-                key: Key { account: options.account, secret: options.key },
+                key: Key { account: options.account, secret: options.key, token: Mutex::default() },
                 shelf: Shelf::new()?,
                 blocks: Mutex::default(),
+                rights: Mutex::default(),
             })
         })
         .await
@@ -80,6 +82,16 @@ impl Azure {
     /// The account's address.
     pub fn endpoint(&self) -> String {
         format!("{}/{}", self.base_url(), self.service().key.account)
+    }
+
+    /// Takes this token of Entra's from now on, too.
+    pub fn trust(&self, token: Secret) {
+        *self.service().key.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
+    }
+
+    /// Gives the credentials these rights from now on. What is missing is told apart from what is forbidden all the same.
+    pub fn set_rights(&self, rights: Rights) {
+        *self.service().rights.lock().unwrap_or_else(PoisonError::into_inner) = rights;
     }
 
     pub(crate) fn shelf(&self) -> &Shelf {
@@ -118,6 +130,10 @@ impl Blobs {
         };
         if container != self.container {
             return Err(refusal(StatusCode::NOT_FOUND, "ContainerNotFound"));
+        }
+        let rights = *self.rights.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.aim(&head).is_some_and(|(route, _)| !rights.allow(route)) {
+            return Err(refusal(StatusCode::FORBIDDEN, "AuthorizationPermissionMismatch"));
         }
         let query: BTreeMap<String, String> =
             form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use self::key::Key;
 use self::upload::Pending;
-pub use crate::s3::Route;
+pub use crate::s3::{Rights, Route};
 use crate::server::{Server, Service, Unexpected};
 use crate::shelf::{self, Object, Refused, Shelf};
 
@@ -53,8 +53,7 @@ pub struct Objects {
     shelf: Shelf,
     uploads: Mutex<BTreeMap<String, Pending>>,
     begun: AtomicU64,
-    /// The credentials lack the right to list: what is missing is 403, not 404.
-    missing_is_forbidden: Mutex<bool>,
+    rights: Mutex<Rights>,
 }
 
 impl Gcs {
@@ -71,7 +70,7 @@ impl Gcs {
                 shelf: Shelf::new()?,
                 uploads: Mutex::default(),
                 begun: AtomicU64::default(),
-                missing_is_forbidden: Mutex::default(),
+                rights: Mutex::default(),
             })
         })
         .await
@@ -82,9 +81,10 @@ impl Gcs {
         self.service().key.file()
     }
 
-    /// Takes the right to list away, or gives it back.
-    pub fn hide_missing(&self, hide: bool) {
-        *self.service().missing_is_forbidden.lock().unwrap_or_else(PoisonError::into_inner) = hide;
+    /// Gives the account these rights from now on. Without the right to list what is missing is 403, not 404; without
+    /// that to delete nothing is written where something is.
+    pub fn set_rights(&self, rights: Rights) {
+        *self.service().rights.lock().unwrap_or_else(PoisonError::into_inner) = rights;
     }
 
     pub(crate) fn shelf(&self) -> &Shelf {
@@ -156,6 +156,12 @@ impl Objects {
         if bucket != self.bucket {
             return Err(refusal(StatusCode::NOT_FOUND, "notFound", "The specified bucket does not exist."));
         }
+        if let Some((route, key)) = self.aim(&head)
+            && !self.may(route, &key)
+        {
+            let message = "callspool@sandbox does not have the permission, or the resource does not exist.";
+            return Err(refusal(StatusCode::FORBIDDEN, "forbidden", message));
+        }
         let query: BTreeMap<String, String> =
             form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
         match (&head.method, place) {
@@ -181,9 +187,21 @@ impl Objects {
         }
     }
 
+    fn rights(&self) -> Rights {
+        *self.rights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// <https://cloud.google.com/storage/docs/access-control/iam-json>: writing where something is needs the right to
+    /// delete.
+    fn may(&self, route: Route, key: &str) -> bool {
+        let writes = matches!(route, Route::PutObject | Route::CreateMultipart | Route::CompleteMultipart);
+        let rights = self.rights();
+        rights.allow(route) && (rights.delete || !writes || self.shelf.get(key).is_none())
+    }
+
     fn find(&self, key: &str) -> Result<Object, Refused> {
         self.shelf.get(key).ok_or_else(|| {
-            if *self.missing_is_forbidden.lock().unwrap_or_else(PoisonError::into_inner) {
+            if !self.rights().list {
                 return refusal(StatusCode::FORBIDDEN, "forbidden", "no storage.objects.list access");
             }
             refusal(StatusCode::NOT_FOUND, "notFound", &format!("No such object: {}/{key}", self.bucket))

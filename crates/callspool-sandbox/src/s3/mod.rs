@@ -84,7 +84,7 @@ impl Default for Rights {
 }
 
 impl Rights {
-    fn allow(self, route: Route) -> bool {
+    pub(crate) fn allow(self, route: Route) -> bool {
         match route {
             Route::PutObject | Route::CreateMultipart | Route::UploadPart | Route::CompleteMultipart => self.put,
             Route::Head | Route::Get => self.get,
@@ -164,6 +164,8 @@ pub struct Objects {
 struct Open {
     quirks: Mutex<Quirks>,
     rights: Mutex<Rights>,
+    /// The encryption that was asked for, by key.
+    encryption: Mutex<BTreeMap<String, String>>,
     /// The multipart uploads that have neither been completed nor aborted, by id.
     uploads: Mutex<BTreeMap<String, Upload>>,
 }
@@ -257,6 +259,11 @@ impl S3 {
         std::fs::remove_file(self.service().path(key).ok_or(io::ErrorKind::InvalidInput)?)
     }
 
+    /// The encryption that the latest write to a key asked for: the algorithm, and the key's id behind a blank.
+    pub fn encryption_asked_for(&self, key: &str) -> Option<String> {
+        self.service().open.encryption.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
     /// The keys of multipart uploads that were neither completed nor aborted.
     pub fn open_uploads(&self) -> Vec<String> {
         self.service().open.uploads().values().map(|upload| upload.key.clone()).collect()
@@ -296,6 +303,37 @@ impl Objects {
             _ => false,
         }
     }
+}
+
+/// What a request says of encryption.
+fn encryption(headers: &HeaderMap) -> Option<String> {
+    let text = |name: &str| headers.get(name).and_then(|text| text.to_str().ok());
+    let algorithm = text("x-amz-server-side-encryption")?;
+    let key = text("x-amz-server-side-encryption-aws-kms-key-id");
+    Some(key.map_or_else(|| algorithm.to_owned(), |key| format!("{algorithm} {key}")))
+}
+
+/// The headers of encryption are for requests that begin an object
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>,
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>).
+fn encryption_refused() -> Response {
+    let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InvalidArgument</Code><Message>\
+                x-amz-server-side-encryption header is not supported for this operation.</Message></Error>";
+    let mut response = (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/xml")], body).into_response();
+    response.extensions_mut().insert(Unexpected("asks for encryption where nothing begins".to_owned()));
+    response
+}
+
+/// The answer to the request to delete many keys is no error, whatever became of each
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
+fn none_deleted(request: &[u8]) -> Response {
+    let text = String::from_utf8_lossy(request);
+    let keys = text.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>").map(|(key, _)| key));
+    let errors: String = keys
+        .map(|key| format!("<Error><Key>{key}</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"))
+        .collect();
+    let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DeleteResult>{errors}</DeleteResult>");
+    ([(header::CONTENT_TYPE, "application/xml")], body).into_response()
 }
 
 impl Service for Objects {
@@ -347,11 +385,22 @@ impl Service for Objects {
 
     async fn answer(&self, request: axum::extract::Request) -> Response {
         let (head, body) = request.into_parts();
+        if let Some(asked) = encryption(&head.headers) {
+            if let Some((Route::PutObject | Route::CreateMultipart, key)) = self.aim(&head) {
+                self.open.encryption.lock().unwrap_or_else(PoisonError::into_inner).insert(key, asked);
+            } else {
+                drop(axum::body::to_bytes(body, LARGEST_REFUSED).await);
+                return encryption_refused();
+            }
+        }
         if let Some((route, _)) = self.aim(&head)
             && !self.open.rights().allow(route)
         {
             // Its body is read: a policy is evaluated when the request is there.
-            drop(axum::body::to_bytes(body, LARGEST_REFUSED).await);
+            let body = axum::body::to_bytes(body, LARGEST_REFUSED).await.unwrap_or_default();
+            if route == Route::Delete && head.method == Method::POST {
+                return none_deleted(&body);
+            }
             return self.own_error(route, StatusCode::FORBIDDEN);
         }
         let request = axum::extract::Request::from_parts(head, body);

@@ -196,6 +196,9 @@ async fn rights_that_are_missing_are_refused_as_a_policy_does_it() {
         let refused = send(&s3, method, target, &[], "").await;
         assert!(refused.status == 403 && refused.text().contains("<Code>AccessDenied</Code>"), "{method} {target}");
     }
+    let many = "<Delete><Object><Key>2024/call.wav</Key></Object></Delete>";
+    let refused = send(&s3, "POST", "/recordings?delete=", &[], many).await;
+    assert!(refused.status == 200 && refused.text().contains("<Key>2024/call.wav</Key><Code>AccessDenied</Code>"));
     assert_eq!(send(&s3, "HEAD", KEY, &[], "").await.status, 200);
     assert_eq!(send(&s3, "HEAD", "/recordings/missing", &[], "").await.status, 403, "nothing tells what is missing");
     s3.set_rights(Rights { get: false, ..Rights::default() });
@@ -204,4 +207,17 @@ async fn rights_that_are_missing_are_refused_as_a_policy_does_it() {
     assert_eq!(send(&s3, "HEAD", "/recordings/missing", &[], "").await.status, 404);
     assert_eq!(send(&s3, "DELETE", KEY, &[], "").await.status, 204);
     assert_eq!(s3.unexpected_requests(), [""; 0]);
+}
+
+#[tokio::test]
+async fn encryption_is_asked_for_where_an_object_begins_and_refused_elsewhere() {
+    let s3 = s3().await;
+    let asks = [("x-amz-server-side-encryption", "AES256")];
+    assert_eq!(send(&s3, "PUT", KEY, &asks, "audio").await.status, 200);
+    assert_eq!(s3.encryption_asked_for("2024/call.wav").as_deref(), Some("AES256"));
+    for (method, target) in [("GET", KEY), ("PUT", "/recordings/2024/call.wav?partNumber=1&uploadId=x")] {
+        let refused = send(&s3, method, target, &asks, "").await;
+        assert!(refused.status == 400 && refused.text().contains("<Code>InvalidArgument</Code>"), "{method} {target}");
+    }
+    assert_eq!(s3.take_unexpected_requests().len(), 2);
 }

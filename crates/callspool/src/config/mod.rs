@@ -9,6 +9,7 @@ mod recording;
 mod records;
 mod server;
 pub(crate) mod settings;
+mod unused;
 mod voice;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub use recording::{LinkStyle, RecordingSettings};
 pub use records::{AirtableSettings, RecordsSettings};
 pub use server::ServerSettings;
 pub use settings::{LATER, SETTINGS, Setting, Settings};
+pub use unused::Unused;
 pub use voice::{Party, Then, VoiceRule, VoiceSettings};
 
 /// Where the file is looked for, in this order, unless `--config` names it.
@@ -44,7 +46,9 @@ pub struct Config {
     pub recording: RecordingSettings,
     /// What callers hear, and how their calls are recorded.
     pub voice: VoiceSettings,
-    /// Remarks for the log at start: what is not configured, or set but of no effect yet.
+    /// What is set and changes nothing.
+    pub unused: Vec<Unused>,
+    /// Remarks for the log at start: what is not configured, or set but of no effect.
     pub remarks: Vec<String>,
 }
 
@@ -72,14 +76,8 @@ impl Config {
             settings.problem("RECORDING_LINK", "can't be public with an archive in a folder, which has no address");
         }
         let voice = VoiceSettings::read(&mut settings, &accounts);
-        let mut remarks = settings.later_remarks();
-        let of_a_bucket = ["S3_REGION", "S3_ENDPOINT", "AWS_ACCESS_KEY_ID"];
-        let name = of_a_bucket.into_iter().find(|name| settings.text(name).is_some());
-        if let (Some(name), ArchiveConfig::Local { .. }) = (name, &archive.place) {
-            remarks.push(format!(
-                "{name} is set, but no bucket (S3_BUCKET or ARCHIVE_URL): recordings go into a folder of this machine"
-            ));
-        }
+        let unused = unused::find(&settings, &archive.place, &recording, &voice);
+        let mut remarks: Vec<String> = unused.iter().map(ToString::to_string).collect();
         if accounts.iter().all(|account| account.tokens.is_empty()) {
             remarks.push(
                 "no Auth Token is configured (TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN): every callback is refused".into(),
@@ -91,7 +89,17 @@ impl Config {
         if recording.delete_after.is_none() {
             remarks.push("the provider's copies are kept (TWILIO_DELETE_AFTER is never; 24h is recommended)".into());
         }
-        settings.into_result(Self { server, accounts, webhook_keys, archive, records, recording, voice, remarks })
+        settings.into_result(Self {
+            server,
+            accounts,
+            webhook_keys,
+            archive,
+            records,
+            recording,
+            voice,
+            unused,
+            remarks,
+        })
     }
 
     /// What the plan and the gate need of it.
@@ -223,6 +231,33 @@ mod tests {
         let pairs = [("ARCHIVE_URL", "s3://one/prefix"), ("S3_BUCKET", "two")];
         assert!(read(&pairs).expect_err("disagree").to_string().contains("S3_BUCKET"));
         assert!(read(&[("ARCHIVE_URL", "s3://one/prefix"), ("AWS_S3_BUCKET", "one")]).is_ok());
+    }
+
+    #[test]
+    fn what_a_platform_sets_by_itself_gives_way_and_two_names_of_ours_must_agree() {
+        let region = |pairs: &[(&str, &str)]| {
+            let bucket = [("ARCHIVE_URL", "s3://calls")];
+            let config = read(&[&bucket, pairs].concat()).expect("valid");
+            let ArchiveConfig::Bucket(bucket) = config.archive.place else { panic!("a bucket") };
+            let callspool_clients::archive::BucketConfig::S3(s3) = *bucket else { panic!("S3") };
+            s3.region
+        };
+        let (ours, platforms, default) =
+            (("S3_REGION", "eu-west-1"), ("AWS_REGION", "us-west-2"), ("AWS_DEFAULT_REGION", "us-east-2"));
+        assert_eq!(region(&[default, platforms, ours]), "eu-west-1");
+        assert_eq!(region(&[default, platforms]), "us-west-2");
+        assert_eq!(region(&[default]), "us-east-2");
+        assert_eq!(region(&[]), "us-east-1");
+        let file = "archive_url = \"s3://calls\"\ns3_region = \"eu-west-1\"";
+        assert!(Config::read(Settings::merge(file, &[platforms]).expect("file")).is_ok(), "the file is ours");
+        for (name, old) in [
+            ("S3_BUCKET", "AWS_S3_BUCKET"),
+            ("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME"),
+            ("AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY"),
+        ] {
+            let problems = read(&[(name, "one"), (old, "two")]).expect_err(name).to_string();
+            assert!(problems.contains(&format!("{name} disagrees with {old}")), "{problems}");
+        }
     }
 
     #[test]

@@ -17,16 +17,30 @@ use super::voice::VoiceTable;
 pub struct Setting {
     /// The name.
     pub name: &'static str,
-    /// An older name of the same.
+    /// An older name of the same; the two must agree.
     pub alias: Option<&'static str>,
+    /// What platforms and tools set for the same by themselves, whoever likes it or not. Ours wins over it, and the first
+    /// of these over the next.
+    pub platform: &'static [&'static str],
 }
 
 const fn setting(name: &'static str) -> Setting {
-    Setting { name, alias: None }
+    Setting { name, alias: None, platform: &[] }
 }
 
 const fn aliased(name: &'static str, alias: &'static str) -> Setting {
-    Setting { name, alias: Some(alias) }
+    Setting { name, alias: Some(alias), platform: &[] }
+}
+
+const fn provided(name: &'static str, platform: &'static [&'static str]) -> Setting {
+    Setting { name, alias: None, platform }
+}
+
+impl Setting {
+    /// All names that are read for it, its own first.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name).chain(self.alias).chain(self.platform.iter().copied())
+    }
 }
 
 /// Every setting there is.
@@ -39,7 +53,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("DATABASE_URL"),
     setting("ARCHIVE_URL"),
     aliased("S3_BUCKET", "AWS_S3_BUCKET"),
-    aliased("S3_REGION", "AWS_REGION"),
+    // <https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html>
+    provided("S3_REGION", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
     setting("S3_ENDPOINT"),
     setting("AWS_ACCESS_KEY_ID"),
     setting("AWS_SECRET_ACCESS_KEY"),
@@ -56,7 +71,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
     setting("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
     setting("S3_SSE"),
-    aliased("GCS_ENDPOINT", "STORAGE_EMULATOR_HOST"),
+    provided("GCS_ENDPOINT", &["STORAGE_EMULATOR_HOST"]),
     setting("GOOGLE_APPLICATION_CREDENTIALS"),
     setting("GOOGLE_SERVICE_ACCOUNT_KEY"),
     aliased("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME"),
@@ -222,13 +237,23 @@ impl Settings {
         }
     }
 
-    /// Moves texts under an older name to the name; both at once must agree.
+    /// Moves texts under an older name to the name, with which they must agree, and those under a platform's name where
+    /// there is none under ours.
     fn with_aliases(mut self) -> Self {
-        for Setting { name, alias } in SETTINGS {
-            let Some(old) = alias.and_then(|alias| self.texts.remove(alias)) else { continue };
-            match self.texts.get(*name) {
-                Some(text) if *text != old => self.problem(name, format!("disagrees with {}", alias.unwrap_or(name))),
-                _ => drop(self.texts.insert((*name).to_owned(), old)),
+        for Setting { name, alias, platform } in SETTINGS {
+            if let Some(old) = alias.and_then(|alias| self.texts.remove(alias)) {
+                match self.texts.get(*name) {
+                    Some(text) if *text != old => {
+                        self.problem(name, format!("disagrees with {}", alias.unwrap_or(name)));
+                    }
+                    _ => drop(self.texts.insert((*name).to_owned(), old)),
+                }
+            }
+            for other in *platform {
+                let text = self.texts.remove(*other).filter(|text| !text.is_empty());
+                if let (Some(text), None) = (text, self.text(name)) {
+                    self.texts.insert((*name).to_owned(), text);
+                }
             }
         }
         self
@@ -293,9 +318,9 @@ impl Settings {
         self.problems.push(format!("{name} {text}"));
     }
 
-    /// One remark for each setting that is set but has no effect yet.
-    pub fn later_remarks(&self) -> Vec<String> {
-        self.later.iter().map(|name| format!("{name} is set, but has no effect in this version")).collect()
+    /// The settings of [`LATER`] that are set.
+    pub(super) fn later(&self) -> &[String] {
+        &self.later
     }
 
     /// The configuration, if no problem was noted.
@@ -313,7 +338,7 @@ fn not_toml(file: &str, error: &toml::de::Error) -> String {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    SETTINGS.iter().flat_map(|setting| std::iter::once(setting.name).chain(setting.alias))
+    SETTINGS.iter().flat_map(Setting::names)
 }
 
 /// Reads `90s`, `15m`, `24h`, `7d`.

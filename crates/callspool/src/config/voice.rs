@@ -38,6 +38,13 @@ pub struct VoiceRule {
     pub format: Option<AudioFormat>,
 }
 
+impl VoiceRule {
+    /// Whether its calls are recorded by a request to the provider.
+    pub fn is_by_request(&self) -> bool {
+        self.track.is_some() && self.start == StartedBy::Rest
+    }
+}
+
 /// What comes after the start of the recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Then {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use callspool::config::{LATER, SETTINGS};
+use callspool::config::{LATER, SETTINGS, Setting};
 use callspool_domain::Code;
 
 fn root() -> PathBuf {
@@ -12,7 +12,7 @@ fn root() -> PathBuf {
 #[test]
 fn every_setting_stands_in_the_readme() {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
-    let names = SETTINGS.iter().flat_map(|setting| std::iter::once(setting.name).chain(setting.alias));
+    let names = SETTINGS.iter().flat_map(Setting::names);
     let missing: Vec<&str> = names.filter(|name| !readme.contains(&format!("`{name}`"))).collect();
     assert_eq!(missing, Vec::<&str>::new());
     assert!(LATER.iter().all(|later| SETTINGS.iter().all(|setting| setting.name != *later)));

@@ -15,7 +15,6 @@ use bytes::Bytes;
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::{Clock, Secret};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use object_store::ObjectStore;
 use object_store::azure::{AzureAuthorizer, AzureCredential, MicrosoftAzure};
 use object_store::client::{HttpRequest, HttpRequestBody};
 use object_store::path::Path;
@@ -91,8 +90,16 @@ impl AzureContainer {
         Ok(Self { store, door, account: config.account.clone(), name: config.container.clone(), container, key })
     }
 
-    pub(super) fn objects(&self) -> &dyn ObjectStore {
-        &self.store
+    /// <https://learn.microsoft.com/en-us/rest/api/storageservices/list-blobs>
+    pub(super) async fn list(&self, folder: &Path) -> Result<(), Trouble> {
+        let query = [("restype", "container"), ("comp", "list"), ("prefix", folder.as_ref()), ("maxresults", "1")];
+        let request = self.request(Method::GET, &Path::default(), &query, Bytes::new(), []).await?;
+        self.door.succeed(request).await.map(drop)
+    }
+
+    /// <https://learn.microsoft.com/en-us/rest/api/storageservices/delete-blob>
+    pub(super) async fn delete(&self, path: &Path) -> Result<(), Trouble> {
+        self.door.succeed(self.request(Method::DELETE, path, &[], Bytes::new(), []).await?).await.map(drop)
     }
 
     pub(super) async fn look(&self, path: &Path) -> Result<Option<Found>, Trouble> {

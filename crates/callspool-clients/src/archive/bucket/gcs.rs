@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use callspool_domain::audio::AudioFormat;
+use object_store::PutPayload;
 use object_store::client::{HttpRequest, HttpRequestBody};
 use object_store::gcp::GoogleCloudStorage;
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
-use object_store::{ObjectStore, PutPayload};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RANGE,
@@ -76,8 +76,17 @@ impl GcsBucket {
         })
     }
 
-    pub(super) fn objects(&self) -> &dyn ObjectStore {
-        &self.store
+    /// <https://cloud.google.com/storage/docs/json_api/v1/objects/list>
+    pub(super) async fn list(&self, folder: &Path) -> Result<(), Trouble> {
+        let query = [("prefix", folder.as_ref()), ("maxResults", "1"), ("fields", "items(name)")];
+        let url = self.url(&format!("storage/v1/b/{}/o", self.bucket), &query)?;
+        self.door.succeed(self.request(Method::GET, &url, HttpRequestBody::empty()).await?).await.map(drop)
+    }
+
+    /// <https://cloud.google.com/storage/docs/json_api/v1/objects/delete>
+    pub(super) async fn delete(&self, path: &Path) -> Result<(), Trouble> {
+        let url = self.object(path, &[])?;
+        self.door.succeed(self.request(Method::DELETE, &url, HttpRequestBody::empty()).await?).await.map(drop)
     }
 
     pub(super) async fn look(&self, path: &Path) -> Result<Option<Found>, Trouble> {
@@ -119,7 +128,18 @@ impl GcsBucket {
         let mut request = self.request(Method::POST, &url, payload.into()).await?;
         let kind = HeaderValue::from_str(&format!("multipart/related; boundary={BOUNDARY}"));
         request.headers_mut().extend(kind.ok().map(|kind| (CONTENT_TYPE, kind)));
-        self.door.succeed(request).await.map(drop)
+        match self.door.succeed(request).await {
+            // Writing where something is needs the right to delete as well; whether that or the condition is looked at first
+            // is not documented (<https://cloud.google.com/storage/docs/access-control/iam-json>).
+            Err(Trouble::Refused(refusal))
+                if refusal.is_forbidden()
+                    && matches!(on, Condition::Absent)
+                    && matches!(self.look(path).await, Ok(Some(_))) =>
+            {
+                Err(Trouble::changed(Kind::Gcs))
+            }
+            written => written.map(drop),
+        }
     }
 
     pub(super) async fn begin(&self, path: &Path, label: &Label) -> Result<Session, Trouble> {

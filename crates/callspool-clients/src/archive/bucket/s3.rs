@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use callspool_domain::audio::AudioFormat;
+use futures::StreamExt as _;
 use object_store::aws::AmazonS3;
 use object_store::client::HttpRequestBody;
 use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
 use object_store::{
-    Attribute, Attributes, MultipartId, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload,
+    Attribute, Attributes, MultipartId, ObjectStore as _, ObjectStoreExt as _, PutMode, PutMultipartOptions,
+    PutOptions, PutPayload,
 };
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, HeaderValue, RANGE};
 use reqwest::{Method, StatusCode};
@@ -58,8 +60,13 @@ impl S3Bucket {
         Ok(Self { store, door })
     }
 
-    pub(super) fn objects(&self) -> &dyn ObjectStore {
-        &self.store
+    pub(super) async fn list(&self, folder: &Path) -> Result<(), Trouble> {
+        self.store.list(Some(folder)).next().await.transpose()?;
+        Ok(())
+    }
+
+    pub(super) async fn delete(&self, path: &Path) -> Result<(), Trouble> {
+        Ok(self.store.delete(path).await?)
     }
 
     pub(super) async fn look(&self, path: &Path) -> Result<Option<Found>, Trouble> {

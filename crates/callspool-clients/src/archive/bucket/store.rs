@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::recording::Contents;
-use object_store::ObjectStore;
 use object_store::path::Path;
 use reqwest::header::HeaderValue;
 use url::Url;
@@ -172,13 +171,14 @@ impl Store {
         on!(self, sign(path, ttl, disposition, format))
     }
 
-    /// The store as `object_store` has it.
-    pub(super) fn objects(&self) -> &dyn ObjectStore {
-        match self {
-            Self::S3(store) => store.objects(),
-            Self::Gcs(store) => store.objects(),
-            Self::Azure(store) => store.objects(),
-        }
+    /// Whether the keys of this folder may be listed: one page is asked for.
+    pub(super) async fn list(&self, folder: &Path) -> Result<(), Trouble> {
+        on!(self, list(folder))
+    }
+
+    /// Deletes an object.
+    pub(super) async fn delete(&self, path: &Path) -> Result<(), Trouble> {
+        on!(self, delete(path))
     }
 
     /// Makes sure that there are credentials, so that their absence is not taken for trouble with the store.

@@ -4,11 +4,10 @@ use bytes::Bytes;
 use callspool_domain::StepFailure;
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::recording::Contents;
-use futures::StreamExt as _;
-use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 
 use super::Bucket;
+use super::failure::Trouble;
 use super::store::{Condition, Label};
 use crate::archive::rights::{MISSING_KEY, PROBE_BYTES, PROBE_FOLDER, PROBE_KEY, Rights, came_back_different};
 use crate::http::read_capped;
@@ -24,7 +23,8 @@ impl Bucket {
         let (get, head) =
             if written { (self.try_get(&path).await, self.try_head(&path).await) } else { (Ok(()), Ok(())) };
         let list = self.try_list().await;
-        let missing_is_told = matches!(self.store.look(&self.path(MISSING_KEY)?).await, Ok(None));
+        let looked = self.store.look(&self.path(MISSING_KEY)?).await;
+        let missing_is_told = !matches!(looked, Err(Trouble::Refused(refusal)) if refusal.is_forbidden());
         let delete = if written { self.try_delete(&path).await } else { Ok(()) };
         Ok(Rights { put, get, head, list, missing_is_told, delete })
     }
@@ -55,13 +55,10 @@ impl Bucket {
 
     async fn try_list(&self) -> Result<(), StepFailure> {
         let folder = self.path(PROBE_FOLDER)?;
-        // One page is enough, and there is no more of it than our own object.
-        let first = self.store.objects().list(Some(&folder)).next().await.transpose();
-        first.map(drop).map_err(|error| super::Trouble::from(error).failure("listing"))
+        self.store.list(&folder).await.map_err(|trouble| trouble.failure("listing"))
     }
 
     async fn try_delete(&self, path: &Path) -> Result<(), StepFailure> {
-        let deleted = self.store.objects().delete(path).await;
-        deleted.map_err(|error| super::Trouble::from(error).failure(&format!("deleting {PROBE_KEY}")))
+        self.store.delete(path).await.map_err(|trouble| trouble.failure(&format!("deleting {PROBE_KEY}")))
     }
 }

@@ -44,11 +44,15 @@ fn of_rights(about: &str, settings: &BucketConfig, rights: Rights) -> Vec<Findin
         Ok(()) if missing_is_told => {}
         Err(failure) if !is_refused(&failure) => findings.push(Finding::failed(about, &failure)),
         _ => {
-            let found = "objects can't be listed, so what is missing can't be told from what is forbidden";
+            let found = if missing_is_told {
+                "objects can't be listed, which archiving does not need"
+            } else {
+                "objects can't be listed, so what is missing can't be told from what is forbidden"
+            };
             let todo = match settings {
                 BucketConfig::S3(_) => "allow s3:ListBucket on the bucket (callspool policy iam), or leave it",
-                BucketConfig::Gcs(_) => "allow storage.objects.list on the bucket, or leave it",
-                BucketConfig::Azure(_) => "allow listing the container, or leave it",
+                BucketConfig::Gcs(_) => "allow storage.objects.list on the bucket (callspool policy iam), or leave it",
+                BucketConfig::Azure(_) => "give the shared access signature the right to list (sp=rcwl), or leave it",
             };
             findings.push(Finding::new(Severity::Note, Topic::ArchiveNoList, about, found, todo));
         }
@@ -58,7 +62,13 @@ fn of_rights(about: &str, settings: &BucketConfig, rights: Rights) -> Vec<Findin
         Err(failure) if is_refused(&failure) => {
             let prefix = settings.prefix().map(|prefix| format!("{prefix}/")).unwrap_or_default();
             let found = format!("objects can't be deleted, which archiving does not need; {prefix}{PROBE_KEY} stays");
-            let todo = "nothing, unless recordings are to be deleted after a time";
+            let todo = match settings {
+                // There the right to delete is the right to replace as well.
+                BucketConfig::Gcs(_) => "allow storage.objects.delete where uploads that broke must be written again",
+                BucketConfig::S3(_) | BucketConfig::Azure(_) => {
+                    "nothing, unless recordings are to be deleted after a time"
+                }
+            };
             findings.push(Finding::new(Severity::Note, Topic::ArchiveNoDelete, about, found, todo));
         }
         Err(failure) => findings.push(Finding::failed(about, &failure)),
@@ -66,9 +76,10 @@ fn of_rights(about: &str, settings: &BucketConfig, rights: Rights) -> Vec<Findin
     findings
 }
 
-/// Refused for want of a right, and not because the store is out.
+/// Refused for want of a right, or because what is kept must stay (409 where Azure holds blobs as immutable:
+/// <https://learn.microsoft.com/en-us/azure/storage/blobs/immutable-storage-overview>), and not because the store is out.
 fn is_refused(failure: &StepFailure) -> bool {
-    matches!(failure.code, Code::ArchiveUnauthorized | Code::ArchiveRejected)
+    matches!(failure.code, Code::ArchiveUnauthorized | Code::ArchiveRejected | Code::ArchiveConflict)
 }
 
 async fn folder(config: &Config, root: &Path, store: Option<&Store>) -> Vec<Finding> {

@@ -56,6 +56,7 @@ macro_rules! topics {
 
 topics! {
     ConfigurationInvalid = "configuration_invalid";
+    SettingUnused = "setting_unused";
     AccountMissing = "account_missing";
     TokenMissing = "token_missing";
     AppUrlNotHttps = "app_url_not_https";
@@ -74,6 +75,7 @@ topics! {
     AccountUnread = "account_unread";
     CallsUnreadable = "calls_unreadable";
     DeleteRightUntried = "delete_right_untried";
+    StartRightUntried = "start_right_untried";
     NumbersUnreadable = "numbers_unreadable";
     NumberUrlWrong = "number_url_wrong";
     NumberElsewhere = "number_elsewhere";
@@ -84,6 +86,8 @@ topics! {
     RetryMissing = "retry_missing";
     VoiceRuleMissing = "voice_rule_missing";
     VoiceNotRecorded = "voice_not_recorded";
+    RestNotTold = "rest_not_told";
+    RestTwice = "rest_twice";
     VoiceRedirect = "voice_redirect";
     TwimlUnreadable = "twiml_unreadable";
     TwimlNotRecorded = "twiml_not_recorded";
@@ -174,6 +178,11 @@ impl Finding {
     pub(super) fn is_like(&self, other: &Self) -> bool {
         (self.severity, self.subject, &self.found, &self.todo)
             == (other.severity, other.subject, &other.found, &other.todo)
+    }
+
+    /// Whether this is what it is about.
+    pub(super) fn is(&self, topic: Topic) -> bool {
+        self.subject == Subject::Topic(topic)
     }
 
     fn code(&self) -> &'static str {

@@ -27,6 +27,14 @@ struct Place {
     status_callback: String,
 }
 
+/// What was read on our own host.
+#[derive(Clone, Default)]
+struct Document {
+    findings: Vec<Finding>,
+    /// It starts a recording.
+    records: bool,
+}
+
 /// Who answers at an address.
 enum Answerer {
     Nobody,
@@ -110,7 +118,7 @@ async fn look_at(
     http: &Http,
     account: &AccountSettings,
     place: &Place,
-    documents: &mut HashMap<Url, Vec<Finding>>,
+    documents: &mut HashMap<Url, Document>,
 ) -> Vec<Finding> {
     let Ok(app) = Url::parse(&config.server.app_url) else { return Vec::new() };
     let finding = |severity, topic, found: String, todo: &str| {
@@ -133,8 +141,16 @@ async fn look_at(
                 let read = read_document(config, http, &url, &address).await;
                 documents.insert(url.clone(), read);
             }
-            let found = documents.get(&url).cloned().unwrap_or_default().into_iter();
-            found.map(|finding| finding.about(format!("{} ({address})", place.name))).collect()
+            let document = documents.get(&url).cloned().unwrap_or_default();
+            let by_request = of_request(config, account, place, &app, document.records);
+            // What is recorded by a request needs no TwiML that records.
+            let needs_none = by_request.is_some();
+            let found = document.findings.into_iter();
+            let found = found.filter(|finding| !(needs_none && finding.is(Topic::TwimlNotRecorded)));
+            found.map(|finding| finding.about(format!("{} ({address})", place.name))).chain(by_request).collect()
+        }
+        Answerer::Stranger(_) if of_request(config, account, place, &app, false).is_some() => {
+            of_request(config, account, place, &app, false).into_iter().collect()
         }
         Answerer::Stranger(host) => {
             let found = format!("{host} answers its calls, and is not asked by doctor");
@@ -207,24 +223,65 @@ fn of_ours(config: &Config, account: &AccountSettings, place: &Place, app: &Url,
             "its voice URL asks for no retries, so a call is dropped when callspool is started again at that moment";
         note(Topic::RetryMissing, found, "add #rc=5&rp=all to it");
     }
-    let status = Url::parse(&place.status_callback).ok();
-    if !status.is_some_and(|url| same_origin(app, &url) && path_below(app, &url) == Some(STATUS_PATH)) {
+    if !tells_us(place, app) {
         let found = "callspool is not told how its calls end, so a recording that is never announced goes unnoticed";
         note(Topic::StatusCallbackMissing, found, "set its call status callback (callspool policy twilio)");
     }
     findings
 }
 
-async fn read_document(config: &Config, http: &Http, url: &Url, about: &str) -> Vec<Finding> {
+/// Whether callspool gets its call status callback.
+fn tells_us(place: &Place, app: &Url) -> bool {
+    let status = Url::parse(&place.status_callback).ok();
+    status.is_some_and(|url| same_origin(app, &url) && path_below(app, &url) == Some(STATUS_PATH))
+}
+
+/// Somebody else answers, and a rule has its calls recorded by a request: that needs word of every call as it begins, and
+/// no second recording beside it. A number's own call status callback tells of a call's end alone; the events of
+/// <https://www.twilio.com/docs/voice/api/call-resource#statuscallbackevent> are asked for by whoever handles the call.
+fn of_request(
+    config: &Config,
+    account: &AccountSettings,
+    place: &Place,
+    app: &Url,
+    records_itself: bool,
+) -> Option<Finding> {
+    config.voice.rule_for(&account.sid, place.number.as_deref(), None).filter(|rule| rule.is_by_request())?;
+    let name = place.name.as_str();
+    if records_itself {
+        let found =
+            "its TwiML records, and a [[voice]] rule with start = \"rest\" has its calls recorded a second time";
+        let todo = "take the recording out of one of the two";
+        return Some(Finding::new(Severity::Advice, Topic::RestTwice, name, found, todo));
+    }
+    let (severity, found) = if tells_us(place, app) {
+        (
+            Severity::Note,
+            "its calls are recorded by a request once callspool hears that they are answered, and the number itself \
+             tells of their end alone",
+        )
+    } else {
+        (
+            Severity::Advice,
+            "its calls are recorded by a request once callspool hears that they are answered, and the number tells it \
+             of none of them",
+        )
+    };
+    let todo = "have the program that handles its calls send the call status callback with the event answered";
+    Some(Finding::new(severity, Topic::RestNotTold, name, found, todo))
+}
+
+async fn read_document(config: &Config, http: &Http, url: &Url, about: &str) -> Document {
     let unreadable = |found: String| {
         let todo = "see that the TwiML there starts a recording as callspool policy twilio prints it";
-        vec![Finding::new(Severity::Note, Topic::TwimlUnreadable, about, found, todo)]
+        let finding = Finding::new(Severity::Note, Topic::TwimlUnreadable, about, found, todo);
+        Document { findings: vec![finding], records: false }
     };
     match reach::get(http, url).await {
         Ok(answer) if answer.status == 200 => {
             let text = String::from_utf8_lossy(&answer.body);
             if text.contains("<Response") {
-                twiml::lint(config, &text, url, about)
+                Document { findings: twiml::lint(config, &text, url, about), records: twiml::records(&text) }
             } else {
                 unreadable("there is no TwiML in its answer to a plain GET".to_owned())
             }

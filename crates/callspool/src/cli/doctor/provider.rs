@@ -7,7 +7,7 @@ use callspool_clients::provider::Twilio;
 use callspool_domain::{Clock, Code, Timestamp};
 
 use super::{Finding, Severity, Topic, numbers};
-use crate::config::{AccountSettings, Config};
+use crate::config::{AccountSettings, Config, VoiceRule};
 use crate::lifecycle::client_of;
 
 /// Both clocks may be this far apart, the way of the answer included.
@@ -35,6 +35,7 @@ pub(super) async fn examine(config: &Config, http: &Http, clock: &Clock) -> Vec<
         findings.extend(state(&client, account).await);
         findings.extend(calls(&client, sid).await);
         findings.extend(delete_right(config, account));
+        findings.extend(start_right(config, account));
         findings.extend(numbers::examine(config, http, account, &client).await);
     }
     findings
@@ -98,6 +99,15 @@ fn delete_right(config: &Config, account: &AccountSettings) -> Option<Finding> {
     let found = "whether the API key may delete recordings is not tried out";
     let todo = "where it is a restricted key, see that it has this right: nothing is released without it";
     Some(Finding::new(Severity::Note, Topic::DeleteRightUntried, account.sid.as_str(), found, todo))
+}
+
+/// Whether a key may start recordings is known only when it has started one.
+fn start_right(config: &Config, account: &AccountSettings) -> Option<Finding> {
+    let is_ours = |rule: &VoiceRule| rule.account.as_ref().is_none_or(|sid| *sid == account.sid);
+    config.voice.rules.iter().find(|rule| is_ours(rule) && rule.is_by_request()).filter(|_| is_key(account))?;
+    let found = "whether the API key may start recordings ([voice.recording] start = \"rest\") is not tried out";
+    let todo = "where it is a restricted key, see that it may create and update recordings of calls";
+    Some(Finding::new(Severity::Note, Topic::StartRightUntried, account.sid.as_str(), found, todo))
 }
 
 /// A refusal that says something of the credentials, and nothing of recordings.

@@ -12,6 +12,10 @@ const RECOMMENDED_DELAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::ok("configuration", "parses, and makes sense")];
+    findings.extend(config.unused.iter().map(|unused| {
+        let todo = "remove it, or set what it needs";
+        Finding::new(Severity::Advice, Topic::SettingUnused, unused.name.as_str(), unused.why.as_str(), todo)
+    }));
     findings.extend(accounts(config));
     findings.extend(app_url(config));
     findings.extend(delete_after(config));

@@ -100,7 +100,7 @@ pub(super) fn lint(config: &Config, document: &str, base: &Url, about: &str) -> 
         };
         note(severity, Topic::TwimlRecordVerb, found.to_owned(), "use <Start><Recording> to record a conversation");
     }
-    let recorders: Vec<&Tag> = tags.iter().filter(|tag| records(tag)).collect();
+    let recorders: Vec<&Tag> = tags.iter().filter(|tag| is_recorder(tag)).collect();
     if recorders.is_empty() && !document.contains("<Redirect") {
         let found = "starts no recording".to_owned();
         let todo = "add <Start><Recording> (callspool policy twilio), unless recordings are started by REST";
@@ -112,7 +112,12 @@ pub(super) fn lint(config: &Config, document: &str, base: &Url, about: &str) -> 
     findings
 }
 
-fn records(tag: &Tag) -> bool {
+/// Whether a document records the call.
+pub(super) fn records(document: &str) -> bool {
+    tags::of(document).iter().any(is_recorder)
+}
+
+fn is_recorder(tag: &Tag) -> bool {
     match tag.name.as_str() {
         "Recording" | "Record" => true,
         "Dial" | "Conference" => tag.attribute("record").is_some_and(|how| how != "do-not-record" && how != "false"),

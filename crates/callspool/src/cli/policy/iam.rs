@@ -1,12 +1,20 @@
-//! The least rights on the bucket that archiving and playing need
-//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html>: HEAD is `s3:GetObject`, and every request of a
-//! multipart upload but its abort is `s3:PutObject`).
+//! The least rights on the bucket that archiving and playing need.
 
-use callspool_clients::archive::{S3Config, Sse};
+use callspool_clients::archive::{BucketConfig, S3Config, Sse};
 use serde_json::{Value, json};
 
-/// The policy for this bucket.
-pub(super) fn policy(bucket: &S3Config, with_delete: bool) -> Value {
+/// The policy, or the role, for this bucket.
+pub(super) fn policy(bucket: &BucketConfig, with_delete: bool) -> Value {
+    match bucket {
+        BucketConfig::S3(s3) => of_s3(s3, &super::prefix(bucket), with_delete),
+        BucketConfig::Gcs(_) => of_google(with_delete),
+        BucketConfig::Azure(_) => of_azure(with_delete),
+    }
+}
+
+/// HEAD is `s3:GetObject`, and every request of a multipart upload but its abort is `s3:PutObject`
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html>).
+fn of_s3(bucket: &S3Config, prefix: &str, with_delete: bool) -> Value {
     let mut actions = vec!["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
     if with_delete {
         actions.push("s3:DeleteObject");
@@ -17,7 +25,7 @@ pub(super) fn policy(bucket: &S3Config, with_delete: bool) -> Value {
             "Sid": "Recordings",
             "Effect": "Allow",
             "Action": actions,
-            "Resource": format!("{arn}/{}*", super::prefix(bucket)),
+            "Resource": format!("{arn}/{prefix}*"),
         }),
         // Without it what is missing can't be told from what is forbidden: S3 answers 403 to both. A condition on the
         // prefix would not hold for HEAD, which carries none.
@@ -32,6 +40,44 @@ pub(super) fn policy(bucket: &S3Config, with_delete: bool) -> Value {
         statements.push(key_statement(&bucket.region, key_id));
     }
     json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// A custom role (<https://cloud.google.com/iam/docs/creating-custom-roles>). Uploads are `create`; reading an object and
+/// its description is `get`; without `list` what is missing is 403. To write over an object of ours that was never verified
+/// needs `delete` there (<https://cloud.google.com/storage/docs/access-control/iam-json>).
+fn of_google(with_delete: bool) -> Value {
+    let mut permissions = vec!["storage.objects.create", "storage.objects.get", "storage.objects.list"];
+    if with_delete {
+        permissions.push("storage.objects.delete");
+    }
+    json!({
+        "title": "callspool archive",
+        "description": "Keeps call recordings in a bucket, and plays them",
+        "stage": "GA",
+        "includedPermissions": permissions,
+    })
+}
+
+/// A custom role (<https://learn.microsoft.com/en-us/azure/role-based-access-control/custom-roles>). Reading and listing
+/// blobs is `read`; Put Blob, Put Block and Put Block List are `write`
+/// (<https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-azure-active-directory>). A role can be
+/// assignable to a subscription or a resource group, and is then assigned to the container alone.
+fn of_azure(with_delete: bool) -> Value {
+    const BLOBS: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs";
+    let mut actions = vec![format!("{BLOBS}/read"), format!("{BLOBS}/write")];
+    if with_delete {
+        actions.push(format!("{BLOBS}/delete"));
+    }
+    json!({
+        "Name": "callspool archive",
+        "IsCustom": true,
+        "Description": "Keeps call recordings in a container, and plays them",
+        "Actions": [],
+        "NotActions": [],
+        "DataActions": actions,
+        "NotDataActions": [],
+        "AssignableScopes": ["/subscriptions/SUBSCRIPTION"],
+    })
 }
 
 /// Writing needs a data key; reading, and a multipart upload, needs its decryption
@@ -75,6 +121,19 @@ mod tests {
         let policy = policy_of(&[("ARCHIVE_URL", "s3://calls")], true);
         assert_eq!(policy["Statement"][0]["Resource"], "arn:aws:s3:::calls/*");
         assert!(policy.to_string().contains("s3:DeleteObject"));
+    }
+
+    #[test]
+    fn a_role_of_google_or_azure_deletes_only_where_it_is_asked_to() {
+        let of = |url, with_delete| policy_of(&[("ARCHIVE_URL", url), ("AZURE_STORAGE_ACCOUNT", "calls")], with_delete);
+        let google = |with_delete| of("gs://calls/archive", with_delete)["includedPermissions"].clone();
+        assert_eq!(google(false), json!(["storage.objects.create", "storage.objects.get", "storage.objects.list"]));
+        assert_eq!(google(true)[3], "storage.objects.delete");
+        let azure = |with_delete| of("az://calls/archive", with_delete);
+        let blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs";
+        assert_eq!(azure(false)["DataActions"], json!([format!("{blobs}/read"), format!("{blobs}/write")]));
+        assert_eq!(azure(true)["DataActions"][2], format!("{blobs}/delete"));
+        assert_eq!(azure(true)["Actions"], json!([]), "nothing of the account itself");
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod lifecycle;
 mod systemd;
 mod twilio;
 
-use callspool_clients::archive::{ArchiveConfig, BucketConfig, S3Config};
+use callspool_clients::archive::{ArchiveConfig, BucketConfig};
 use clap::Subcommand;
 
 use super::{Failure, Outcome, say, say_json};
@@ -22,13 +22,15 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The rights on the bucket, as an IAM policy.
+    /// The rights on the bucket: a policy of AWS IAM, or a custom role as `gcloud iam roles create` or
+    /// `az role definition create` takes it.
     Iam {
         /// And the right to delete objects, which archiving does not need.
         #[arg(long)]
         with_delete: bool,
     },
-    /// The bucket's lifecycle, as `aws s3api put-bucket-lifecycle-configuration` takes it.
+    /// The bucket's lifecycle, as `aws s3api put-bucket-lifecycle-configuration`, `gcloud storage buckets update
+    /// --lifecycle-file` or `az storage account management-policy create` takes it.
     Lifecycle {
         /// Days until a recording moves to infrequent access.
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(30..=36_500))]
@@ -62,20 +64,19 @@ pub(super) fn run(config: &Config, args: &Args) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-fn bucket(config: &Config) -> Result<&S3Config, Failure> {
-    let instead = match &config.archive.place {
-        ArchiveConfig::Bucket(bucket) => match &**bucket {
-            BucketConfig::S3(bucket) => return Ok(bucket),
-            other => format!("bucket {} is not in S3, and its rights are told in docs/archives.md", other.name()),
-        },
-        ArchiveConfig::Local { root } => format!("archive is the folder {}", root.display()),
-    };
-    Err(Failure::Usage(format!("the {instead}; this is for a bucket of S3 (ARCHIVE_URL=s3://…)")))
+fn bucket(config: &Config) -> Result<&BucketConfig, Failure> {
+    match &config.archive.place {
+        ArchiveConfig::Bucket(bucket) => Ok(bucket),
+        ArchiveConfig::Local { root } => Err(Failure::Usage(format!(
+            "the archive is the folder {}; this is for a bucket (ARCHIVE_URL=s3://…, gs://… or az://…)",
+            root.display()
+        ))),
+    }
 }
 
 /// The keys below the prefix, as a pattern or a filter begins with them.
-fn prefix(bucket: &S3Config) -> String {
-    bucket.prefix.as_ref().map(|prefix| format!("{prefix}/")).unwrap_or_default()
+fn prefix(bucket: &BucketConfig) -> String {
+    bucket.prefix().map(|prefix| format!("{prefix}/")).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! and that it leaves no trace and tells no secret.
 
 mod archive;
+mod by_request;
 mod callback;
 mod numbers;
 mod provider;

@@ -55,6 +55,9 @@ story! {
         assert_eq!(told.only("account_unread")["severity"], "note");
         assert_eq!(told.only("delete_right_untried")["severity"], "note");
         assert!(!told.text.contains("key-secret"));
+        assert!(!told.codes().contains(&"start_right_untried"), "{}", told.text);
+        world.file.push_str("[voice.recording]\nstart = \"rest\"\n");
+        assert_eq!(doctor(&world, &other).await.only("start_right_untried")["severity"], "note");
         for route in [Route::Calls, Route::Numbers] {
             twilio.faults().always(route, Fault::status(StatusCode::FORBIDDEN));
         }
