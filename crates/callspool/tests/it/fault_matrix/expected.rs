@@ -47,7 +47,7 @@ pub(super) fn expected(endpoint: Endpoint, brand: Brand, fault: &Fault) -> Outco
 }
 
 /// The status that an answer is refused with.
-fn refusal(fault: &Fault) -> Option<u16> {
+pub(super) fn refusal(fault: &Fault) -> Option<u16> {
     match fault {
         Fault::Status { code, .. }
         | Fault::Early(code)
@@ -68,11 +68,11 @@ fn is_seen_cut(fault: &Fault) -> bool {
     matches!(fault, Fault::CutAfter(_) | Fault::Truncate { announced: true, .. })
 }
 
-fn is_slow(fault: &Fault) -> bool {
+pub(super) fn is_slow(fault: &Fault) -> bool {
     matches!(fault, Fault::Delay(_) | Fault::Drip { .. })
 }
 
-fn of_the_provider(endpoint: Endpoint, fault: &Fault) -> Outcome {
+pub(super) fn of_the_provider(endpoint: Endpoint, fault: &Fault) -> Outcome {
     if let Some(status) = refusal(fault) {
         return match status {
             401 => Waits(&[Code::ProviderUnauthorized]),

@@ -9,6 +9,7 @@ mod expected;
 mod faults;
 mod listeners;
 mod scene;
+mod starts;
 
 use callspool_sandbox::Brand;
 
