@@ -4,6 +4,7 @@
 //! (the clients); [`web`] reads, and asks the store for steps. It is a library only so that its tests can run it whole,
 //! on real sockets and with a clock turned by hand.
 
+mod bad_audio;
 mod callback_url;
 pub mod cli;
 pub mod config;

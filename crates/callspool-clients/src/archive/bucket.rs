@@ -164,9 +164,9 @@ impl Bucket {
 
     pub(super) async fn read(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<Object>, StepFailure> {
         let what = format!("reading {key}");
-        let range = range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
-        let range = range.and_then(|range| HeaderValue::from_str(&range).ok());
-        let got = self.store.get(&self.path(key)?, range).await.map_err(|trouble| trouble.failure(&what))?;
+        let wanted = range.as_ref().map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+        let wanted = wanted.and_then(|range| HeaderValue::from_str(&range).ok());
+        let got = self.store.get(&self.path(key)?, wanted).await.map_err(|trouble| trouble.failure(&what))?;
         let Some(response) = got else { return Ok(None) };
         let size = match response.status() {
             StatusCode::PARTIAL_CONTENT => total(response.headers()),
@@ -176,6 +176,14 @@ impl Bucket {
             let detail = format!("{what}: the store does not say how long the object is; use a store that does");
             return Err(StepFailure::new(Code::ArchiveRejected, detail));
         };
+        if let Some(range) = range
+            && !holds(&response, &range, size)
+        {
+            let detail = format!(
+                "{what}: the store sent other bytes than the part that was asked for; use one that knows Range"
+            );
+            return Err(StepFailure::new(Code::ArchiveRejected, detail));
+        }
         let body = stream::try_unfold((response, what), async |(mut response, what)| {
             let chunk = response.chunk().await.map_err(|broken| broken_failure(&broken, &what))?;
             Ok::<_, StepFailure>(chunk.map(|chunk: Bytes| (chunk, (response, what))))
@@ -238,6 +246,17 @@ fn request(method: Method, url: &Url, body: HttpRequestBody) -> Result<HttpReque
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     Ok(request)
+}
+
+/// Whether the answer holds this part of an object of this size: a store that knows no ranges sends the whole.
+fn holds(response: &Response, range: &Range<u64>, size: u64) -> bool {
+    let said = response.headers().get(CONTENT_RANGE).and_then(|said| said.to_str().ok()).unwrap_or_default();
+    match response.status() {
+        StatusCode::PARTIAL_CONTENT => {
+            said.starts_with(&format!("bytes {}-{}/", range.start, range.end.min(size).saturating_sub(1)))
+        }
+        _ => *range == (0..size),
+    }
 }
 
 /// The length of the whole, from `Content-Range: bytes 0-9/1234`.

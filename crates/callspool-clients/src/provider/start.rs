@@ -10,7 +10,7 @@ use callspool_domain::{CallSid, Code, RecordingSid, StepFailure};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use super::{ERROR_BYTES, RESOURCE_BYTES, RecordingResource, Twilio, refusal, wire};
+use super::{ERROR_BYTES, RecordingResource, Twilio, read_resource, refusal, wire};
 use crate::http::{Response, read_capped};
 
 /// The newest recordings of a call that are looked at: many more than one call ever has.
@@ -63,7 +63,8 @@ impl Twilio {
         let url = self.url(&["Calls", call.as_str(), "Recordings.json"])?;
         let response = self.send(self.request(Method::POST, url).form(&form), &what).await?;
         if response.status().is_success() {
-            return Ok(Started::Running(Box::new(read(response, &what, wire::read_any).await?)));
+            let resource = read(response, &what, |body| wire::read_of(body, &self.account.sid, call)).await?;
+            return Ok(Started::Running(Box::new(resource)));
         }
         self.unless(response, &what, &[wire::INVALID_CALL_STATE]).await.map(Started::NotInProgress)
     }
@@ -130,7 +131,6 @@ async fn read<T>(
     what: &str,
     parse: impl FnOnce(&[u8]) -> Result<T, String>,
 ) -> Result<T, StepFailure> {
-    let body = read_capped(response, RESOURCE_BYTES).await;
-    let body = body.map_err(|error| StepFailure::new(Code::ProviderReset, format!("{what}: {error}")))?;
+    let body = read_resource(response, what).await?;
     parse(&body).map_err(|cause| StepFailure::new(Code::ProviderUnreadable, format!("{what}: {cause}")))
 }

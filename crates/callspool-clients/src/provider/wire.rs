@@ -57,9 +57,13 @@ pub(super) fn read(body: &[u8], asked: &RecordingSid) -> Result<RecordingResourc
     Ok(resource.told())
 }
 
-/// Reads a recording resource that was just made.
-pub(super) fn read_any(body: &[u8]) -> Result<RecordingResource, String> {
+/// Reads the recording that was just made of this call.
+pub(super) fn read_of(body: &[u8], account: &AccountSid, call: &CallSid) -> Result<RecordingResource, String> {
     let resource: Resource = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let of = resource.call();
+    if resource.account_sid != *account || of != *call {
+        return Err(format!("the answer is about call {of} of {}", resource.account_sid));
+    }
     Ok(resource.told())
 }
 

@@ -96,6 +96,23 @@ async fn a_completion_that_says_200_and_means_an_error_is_one() {
 }
 
 for_every_store! {
+    async fn a_200_of_somebody_else_is_no_write(brand: Brand) {
+        let bucket = Bucket::new(brand).await;
+        let page = Fault::WrongBody { body: BodyKind::Html, disguised: false };
+        for (route, content) in [(Route::PutObject, 1000), (Route::UploadPart, BIG), (Route::CompleteMultipart, BIG)] {
+            bucket.store.faults().next(route, page.clone());
+            let failure = bucket.put(&bytes(content), Held::Nothing).await.expect_err("no store answers so");
+            // Google's answer to a part is never 200: it says that the upload is over.
+            let is_over = brand == Brand::Gcs && route == Route::UploadPart;
+            let expected = if is_over { Code::ArchiveUnavailable } else { Code::ArchiveRejected };
+            assert_eq!(failure.code, expected, "{route:?}: {failure}");
+            assert_eq!(bucket.store.keys(), Vec::<String>::new(), "{route:?}");
+        }
+        settled(&bucket).await;
+    }
+}
+
+for_every_store! {
     async fn an_exchange_that_breaks_is_an_outage_of_the_store(brand: Brand) {
         let bucket = Bucket::new(brand).await;
         for failure in failures(&bucket, Fault::Refuse).await {

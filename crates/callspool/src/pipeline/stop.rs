@@ -1,11 +1,11 @@
 //! The stop step: a recording that we started is stopped once it has run for `RECORDING_MAX`, and then archived as usual.
 //!
-//! Guarantee: repeatable. One that is over already is left as it is, and what the provider says of it is stored, so that it
-//! is archived although its own callback should never have come.
+//! Guarantee: repeatable, until the provider says that it is over. One that is over already is left as it is, and what the
+//! provider says of it is stored, so that it is archived although its own callback should never have come.
 
 use callspool_clients::provider::Stopped;
 use callspool_domain::recording::{Announcement, ProviderStatus};
-use callspool_domain::{RecordingSid, StepFailure};
+use callspool_domain::{Code, RecordingSid, StepFailure};
 use callspool_store::{Lease, RecordingRow};
 
 use super::{Stop, account_of, fenced, within_lease};
@@ -25,7 +25,15 @@ pub(super) async fn run(app: &App, lease: &Lease, sid: &RecordingSid) -> Result<
         Stopped::Now(resource) => (resource.announcement, true),
         Stopped::NotRunning(words) => {
             tracing::debug!(recording_sid = %sid, words, "recording_not_running");
-            (found_over(account, &recording).await?, false)
+            let said = found_over(account, &recording).await?;
+            if said.status.may_run() {
+                let detail = format!(
+                    "{sid} could not be stopped ({words}), and the provider says that it is {}; it is tried again",
+                    said.status.as_str()
+                );
+                return Err(StepFailure::new(Code::MediaNotReady, detail).into());
+            }
+            (said, false)
         }
     };
     tracing::info!(recording_sid = %sid, call_sid = %recording.call, by_us, status = said.status.as_str(), "recording_stopped");

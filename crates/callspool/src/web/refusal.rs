@@ -4,7 +4,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use callspool_domain::StepFailure;
+use callspool_domain::{Code, StepFailure};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -82,7 +82,11 @@ impl Refusal {
     /// An outside service that an answer needs failed; its code is told, its words go to the log.
     pub(crate) fn service_failed(failure: &StepFailure) -> Self {
         tracing::warn!(code = failure.code.as_str(), detail = failure.detail, "audio_unavailable");
-        let message = "where the audio is kept does not answer; try again in a moment";
+        let message = if failure.code.is_bad_audio() || failure.code == Code::ArchiveMismatch {
+            "what is kept as this recording can't be played as it is; try again later, or ask an operator to look"
+        } else {
+            "where the audio is kept does not answer; try again in a moment"
+        };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, failure.code.as_str(), message).retry_after(5)
     }
 

@@ -1,5 +1,5 @@
-//! The folder of the archive is away: a disk that is not mounted leaves an empty folder at its place, and nothing of ours
-//! may come to lie in that.
+//! The folder of the archive is away (a disk that is not mounted leaves an empty folder at its place, and nothing of ours
+//! may come to lie in that), can't be written, or holds something else than was written.
 
 use std::fs;
 use std::path::PathBuf;
@@ -108,6 +108,73 @@ story! {
         }
         assert_eq!(world.recording(&placed.recording_sid).await.status, Status::Archived);
         assert_eq!(world.recorded("J").await, 1);
+        world.end().await;
+    }
+}
+
+/// Puts a file where the archive needs a folder: like a full disk, it lets nobody write, not even root.
+async fn written_once_it_can_be(world: World, folder: &str, code: Code) {
+    world.call("?job=J").await;
+    world.settle().await;
+    let (blocked, aside) = (world.archive_folder().join(folder), world.folder.path().join("aside"));
+    fs::rename(&blocked, &aside).expect("there is one after the first recording");
+    fs::write(&blocked, "").expect("a file");
+    let placed = world.call("?job=J").await;
+    world.settle().await;
+    for _ in 0..2 {
+        let step = world.step(StepName::Archive, Subject::Recording(placed.recording_sid.clone())).await;
+        assert_eq!((step.state, step.code), (StepState::Waiting, Some(code)), "{:?}", step.detail);
+        assert_eq!((world.recorded("J").await, world.twilio.deleted().len()), (1, 0));
+        world.advance(LATER).await;
+    }
+    fs::remove_file(&blocked).expect("the file");
+    fs::rename(&aside, &blocked).expect("the folder");
+    world.advance(LATER).await;
+    assert_eq!(world.recording(&placed.recording_sid).await.status, Status::Archived);
+    assert_eq!((world.archive_files().len(), world.recorded("J").await), (2, 2));
+    world.end().await;
+}
+
+story! {
+    async fn a_recording_that_can_not_be_begun_in_the_folder_waits_until_it_can(world: World) {
+        written_once_it_can_be(world, ".callspool-tmp", Code::ArchiveUnavailable).await;
+    }
+}
+
+story! {
+    async fn a_recording_that_can_not_get_its_name_in_the_folder_waits_until_it_can(world: World) {
+        written_once_it_can_be(world, "recordings", Code::ArchiveUnauthorized).await;
+    }
+}
+
+story! {
+    with ["TWILIO_DELETE_AFTER" = "1h"]
+    async fn a_copy_in_the_folder_that_is_changed_or_gone_keeps_the_providers(world: World) {
+        let placed = world.call("?job=J").await;
+        world.settle().await;
+        let key = world.recording(&placed.recording_sid).await.archive.expect("a copy").object_key;
+        let file = world.archive_folder().join(key);
+        let whole = fs::read(&file).expect("the file");
+        let mut turned = whole.clone();
+        *turned.last_mut().expect("a byte") ^= 1;
+        world.clock.advance(Duration::from_secs(3600));
+        for (found, code) in [
+            (Some(&turned[..]), Code::ArchiveMismatch),
+            (Some(&whole[..whole.len() - 1]), Code::ArchiveMismatch),
+            (None, Code::ArchiveObjectGone),
+        ] {
+            match found {
+                Some(bytes) => fs::write(&file, bytes).expect("written"),
+                None => fs::remove_file(&file).expect("removed"),
+            }
+            world.advance(Duration::from_secs(360)).await;
+            let step = world.step(StepName::Release, Subject::Recording(placed.recording_sid.clone())).await;
+            assert_eq!((step.state, step.code), (StepState::Waiting, Some(code)), "{:?}", step.detail);
+            assert!(world.twilio.deleted().is_empty(), "the only good copy was released");
+        }
+        fs::write(&file, &whole).expect("written");
+        world.advance(Duration::from_secs(360)).await;
+        assert_eq!(world.twilio.deleted(), [placed.recording_sid]);
         world.end().await;
     }
 }

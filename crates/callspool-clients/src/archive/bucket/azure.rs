@@ -122,14 +122,14 @@ impl AzureContainer {
         let mut headers = described(label, on);
         headers.push((BLOB_TYPE, HeaderValue::from_static("BlockBlob")));
         headers.extend(checksum(&body));
-        self.door.succeed(self.request(Method::PUT, path, &[], body, headers).await?).await.map(drop)
+        self.write(self.request(Method::PUT, path, &[], body, headers).await?).await
     }
 
     pub(super) async fn send_part(&self, path: &Path, session: &mut Session, part: Bytes) -> Result<(), Trouble> {
         let block = session.next_block();
         let query = [("comp", "block"), ("blockid", block.as_str())];
         let crc64 = checksum(&part);
-        self.door.succeed(self.request(Method::PUT, path, &query, part, crc64).await?).await?;
+        self.write(self.request(Method::PUT, path, &query, part, crc64).await?).await?;
         session.blocks.push(block);
         Ok(())
     }
@@ -138,8 +138,16 @@ impl AzureContainer {
         let blocks: String = session.blocks.iter().map(|id| format!("<Uncommitted>{id}</Uncommitted>")).collect();
         let list = format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>{blocks}</BlockList>");
         let headers = described(&session.label, on);
-        let request = self.request(Method::PUT, path, &[("comp", "blocklist")], list.into(), headers).await?;
-        self.door.succeed(request).await.map(drop)
+        self.write(self.request(Method::PUT, path, &[("comp", "blocklist")], list.into(), headers).await?).await
+    }
+
+    /// Azure answers every write of ours by 201. Any other success is somebody else's, and nothing was written.
+    async fn write(&self, request: HttpRequest) -> Result<(), Trouble> {
+        let answer = self.door.succeed(request).await?;
+        match answer.status {
+            StatusCode::CREATED => Ok(()),
+            other => Err(Trouble::Other(format!("HTTP {} is not how Azure answers a write", other.as_u16()))),
+        }
     }
 
     /// A service SAS under the account's key; with any other credential the audio comes through us. `object_store` would

@@ -138,7 +138,7 @@ impl GcsBucket {
             {
                 Err(Trouble::changed(Kind::Gcs))
             }
-            written => written.map(drop),
+            answer => written(&answer?),
         }
     }
 
@@ -204,7 +204,7 @@ impl GcsBucket {
         let whole = session.sent + last.len() as u64;
         let range = format!("bytes {}-{}/{whole}", session.sent, whole.saturating_sub(1));
         let answer = self.send_range(path, session, last, &range).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(self.door.refused(&answer)) }
+        if answer.status.is_success() { written(&answer) } else { Err(self.door.refused(&answer)) }
     }
 
     pub(super) async fn abort(&self, path: &Path, session: &Session) -> Result<(), Trouble> {
@@ -313,6 +313,15 @@ fn generation(on: &Condition) -> &str {
     match on {
         Condition::Absent => "0",
         Condition::Unchanged(found) => found.version.as_deref().unwrap_or("0"),
+    }
+}
+
+/// Google answers a write with the description of the object. Any other success is somebody else's, and nothing was written.
+fn written(answer: &Answer) -> Result<(), Trouble> {
+    let described = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+    match described.get("generation") {
+        Some(_) => Ok(()),
+        None => Err(Trouble::Other(format!("HTTP {} came without the object's generation", answer.status.as_u16()))),
     }
 }
 

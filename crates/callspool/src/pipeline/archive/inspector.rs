@@ -8,6 +8,8 @@ use callspool_clients::provider::{Opener, TAG};
 use callspool_domain::audio::{AudioFacts, AudioFormat};
 use callspool_domain::failure::Code;
 
+use crate::bad_audio;
+
 /// The header of a WAV file without a sample (<http://soundfile.sapp.org/doc/WaveFormat/>).
 const WAV_HEADER: u64 = 44;
 /// So many bytes of ciphertext are never all printable, but for once in 10^26 times.
@@ -103,16 +105,9 @@ impl Audio {
     }
 
     fn finish(self) -> Result<AudioFacts, Bad> {
-        self.bad.map_or_else(|| self.parser.finish(), Err).map_err(|error| {
-            let code = match error {
-                AudioError::NotAudio { .. } => Code::MediaNotAudio,
-                AudioError::Empty => Code::MediaEmpty,
-                AudioError::Truncated { .. } => Code::MediaTruncated,
-                AudioError::Overlong { .. } => Code::MediaOverlong,
-                AudioError::Malformed { .. } => Code::MediaMalformed,
-            };
-            Bad { code, why: error.to_string() }
-        })
+        self.bad
+            .map_or_else(|| self.parser.finish(), Err)
+            .map_err(|error| Bad { code: bad_audio::code(&error), why: error.to_string() })
     }
 }
 

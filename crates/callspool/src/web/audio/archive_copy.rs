@@ -2,10 +2,11 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use callspool_domain::StepFailure;
+use callspool_domain::{Code, StepFailure};
 use callspool_store::{ArchiveRow, RecordingRow};
 use http::{HeaderValue, Method, StatusCode, header};
 
+use super::checked::{Check, checked};
 use super::listening::{Listening, Way, set_text};
 use super::range::{Part, wanted};
 use crate::links::format;
@@ -91,8 +92,21 @@ async fn stream(
             Ok(None) => return Ok(Outcome::Gone),
             Err(failure) => return Ok(Outcome::Failed(failure)),
         };
+        if object.size != size {
+            let detail = format!("the object has {} bytes and {size} were archived", object.size);
+            return Ok(Outcome::Failed(StepFailure::new(Code::ArchiveMismatch, detail)));
+        }
+        // A part alone can't be judged.
+        let body = if range == (0..size) {
+            match checked(object.body, Check::exactly(size, sha256)).await {
+                Ok(body) => body,
+                Err(failure) => return Ok(Outcome::Failed(failure)),
+            }
+        } else {
+            object.body
+        };
         listening.note(&site.app, row).await?;
-        *response.body_mut() = Body::from_stream(object.body);
+        *response.body_mut() = Body::from_stream(body);
     }
     if status == StatusCode::PARTIAL_CONTENT {
         let content_range = format!("bytes {}-{}/{size}", range.start, range.end - 1);

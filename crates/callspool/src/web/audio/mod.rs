@@ -4,6 +4,7 @@
 //! first (invariant 11). Nothing is held in memory but the chunk on its way.
 
 mod archive_copy;
+mod checked;
 mod links;
 mod listening;
 mod play;

@@ -2,11 +2,13 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use callspool_clients::http::ByteStream;
 use callspool_clients::provider::{Media, MediaForm, RangedMedia};
 use callspool_domain::Code;
 use callspool_store::RecordingRow;
 use http::{HeaderValue, Method, StatusCode, header};
 
+use super::checked::{Check, checked};
 use super::listening::Listening;
 use super::play::not_available;
 use crate::web::params::unknown_recording;
@@ -31,11 +33,15 @@ pub(crate) async fn serve(site: &Site, row: &RecordingRow, listening: &Listening
         Err(failure) => return Err(Refusal::service_failed(&failure)),
     };
     match media {
-        RangedMedia::Whole(media) => fill(&mut response, media),
+        RangedMedia::Whole(Media { content_length, form, body, .. }) => {
+            let body = checked(body, Check::audio(form.format)).await;
+            let body = body.map_err(|failure| Refusal::service_failed(&failure))?;
+            fill(&mut response, content_length, body);
+        }
         RangedMedia::Part { media, content_range } => {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             response.headers_mut().insert(header::CONTENT_RANGE, content_range);
-            fill(&mut response, media);
+            fill(&mut response, media.content_length, media.body);
         }
         RangedMedia::Unsatisfiable { content_range } => {
             *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
@@ -50,9 +56,9 @@ pub(crate) async fn serve(site: &Site, row: &RecordingRow, listening: &Listening
     Ok(response)
 }
 
-fn fill(response: &mut Response, media: Media) {
-    if let Some(length) = media.content_length {
+fn fill(response: &mut Response, length: Option<u64>, body: ByteStream) {
+    if let Some(length) = length {
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
-    *response.body_mut() = Body::from_stream(media.body);
+    *response.body_mut() = Body::from_stream(body);
 }

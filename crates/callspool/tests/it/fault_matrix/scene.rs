@@ -7,8 +7,10 @@ use callspool_clients::archive::PART_BYTES;
 use callspool_domain::audio::AudioFormat;
 use callspool_domain::recording::Status;
 use callspool_domain::{CallSid, JobId, RecordingSid, StepName, StepState, Subject, Timestamp};
+use callspool_sandbox::faults::Faults;
+use callspool_sandbox::server::Route;
 use callspool_sandbox::twilio::{Audio, Call, NewRecording, Route as ProviderRoute, SendCallback, Signed, Word};
-use callspool_sandbox::{Fault, Request, s3};
+use callspool_sandbox::{Brand, Fault, Request, s3};
 use callspool_store::{RetryWhat, StepRow, kind};
 use http::StatusCode;
 use sha2::{Digest as _, Sha256};
@@ -68,9 +70,9 @@ impl Cell {
 
 impl Scene {
     /// Sets it. `None`: that database is not to be had here.
-    pub(super) async fn set(endpoint: Endpoint, kind: Kind, patience: Patience) -> Option<Self> {
+    pub(super) async fn set(endpoint: Endpoint, brand: Brand, kind: Kind, patience: Patience) -> Option<Self> {
         let mut world = World::prepare(kind).await?;
-        let bucket = Bucket::beside(&mut world).await;
+        let bucket = Bucket::of(brand, &mut world).await;
         let table = Table::beside(&mut world).await;
         // Where the release itself is looked at, it comes soon; elsewhere after everything else.
         let delay = if endpoint.step() == StepName::Release { "1h" } else { "90d" };
@@ -88,19 +90,21 @@ impl Scene {
         let elsewhere = format!("http://{}/elsewhere", self.nobody.address());
         let mut faults = faults::all(&elsewhere);
         faults.retain(|fault| faults::is_silence(fault) == (self.patience == Patience::Short));
-        if self.endpoint.is_in_parts() && self.world.database.is_shared() {
-            // How an upload goes is nothing to the database: one fault of each kind shows that what is stored is the same.
+        let is_the_databases = !self.endpoint.is_in_parts() && self.bucket.brand() == Brand::S3;
+        if self.world.database.is_shared() && !is_the_databases {
+            // How an upload goes, and at whose store, is nothing to the database: one fault of each kind shows that what is
+            // stored is the same.
             let mut kinds = HashSet::new();
             faults.retain(|fault| kinds.insert(fault.kind()));
         }
-        faults.retain(|fault| !matches!(expected(self.endpoint, fault), Outcome::LeftOut(_)));
+        faults.retain(|fault| !matches!(expected(self.endpoint, self.bucket.brand(), fault), Outcome::LeftOut(_)));
         faults
     }
 
     /// Lets one request meet this fault, for two attempts, and the world heal.
     pub(super) async fn play(&mut self, fault: Fault) {
         let cell = self.cell(fault).await;
-        let outcome = expected(self.endpoint, &cell.fault);
+        let outcome = expected(self.endpoint, self.bucket.brand(), &cell.fault);
         self.lead_up(&cell).await;
         let met = self.met(&cell.fault);
         self.script(&cell.fault);
@@ -167,17 +171,23 @@ impl Scene {
         }
     }
 
+    /// What meets the fault.
+    fn asked(&self) -> Asked {
+        self.endpoint.asked(self.bucket.brand())
+    }
+
     fn script(&self, fault: &Fault) {
-        match self.endpoint.asked() {
-            Asked::Provider(route) => self.world.twilio.faults().always(route, fault.clone()),
-            Asked::Archive(route) => self.bucket.faults().always(route, fault.clone()),
-            Asked::Records(route) => {
-                if self.endpoint == Endpoint::ReadLineBack {
-                    // The first list finds the record; the next one reads the line back.
-                    self.table.faults().next(route, Fault::Delay(Duration::ZERO));
-                }
-                self.table.faults().always(route, fault.clone());
+        fn script<R: Route>(faults: &Faults<R>, route: R, before: u32, fault: &Fault) {
+            if before > 0 {
+                faults.times(route, before, Fault::Delay(Duration::ZERO));
             }
+            faults.always(route, fault.clone());
+        }
+        let before = self.endpoint.comes_after(self.bucket.brand());
+        match self.asked() {
+            Asked::Provider(route) => script(self.world.twilio.faults(), route, before, fault),
+            Asked::Archive(_, route) => script(self.bucket.faults(), route, before, fault),
+            Asked::Records(route) => script(self.table.faults(), route, before, fault),
         }
     }
 
@@ -187,9 +197,9 @@ impl Scene {
             let met = |seen: &&Request<R>| seen.route.as_ref() == Some(&route) && seen.fault.as_ref() == Some(fault);
             requests.iter().filter(met).count()
         }
-        match self.endpoint.asked() {
+        match self.asked() {
             Asked::Provider(route) => count(&self.world.twilio.requests(), route, fault),
-            Asked::Archive(route) => count(&self.bucket.requests(), route, fault),
+            Asked::Archive(_, route) => count(&self.bucket.requests(), route, fault),
             Asked::Records(route) => count(&self.table.requests(), route, fault),
         }
     }
@@ -314,7 +324,8 @@ impl Scene {
         for (asked, reason) in NEVER_ASKED {
             let times = match *asked {
                 Asked::Provider(route) => self.world.twilio.count(route),
-                Asked::Archive(route) => self.bucket.count(route),
+                Asked::Archive(brand, route) if brand == self.bucket.brand() => self.bucket.count(route),
+                Asked::Archive(..) => 0,
                 Asked::Records(route) => self.table.count(route),
             };
             assert_eq!(times, 0, "{asked:?} was asked; it is excused since {reason}");
@@ -338,6 +349,7 @@ impl Scene {
     async fn say(&self, cell: &Cell) -> String {
         let step = self.step(cell).await;
         let code = step.code.map(|code| code.as_str());
-        format!("{:?} with {:?}: {:?} {code:?} {:?}", self.endpoint, cell.fault, step.state, step.detail)
+        let brand = self.bucket.brand();
+        format!("{:?} ({brand:?}) with {:?}: {:?} {code:?} {:?}", self.endpoint, cell.fault, step.state, step.detail)
     }
 }

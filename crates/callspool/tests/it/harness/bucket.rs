@@ -37,7 +37,8 @@ impl Bucket {
         Self::of(Brand::S3, world).await
     }
 
-    async fn of(brand: Brand, world: &mut World) -> Self {
+    /// The same at the store of this brand.
+    pub(crate) async fn of(brand: Brand, world: &mut World) -> Self {
         let store = Store::start(brand).await.expect("the stand-in starts");
         for (name, text) in store.settings("") {
             world.set(name, text);
