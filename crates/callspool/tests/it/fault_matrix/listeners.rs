@@ -14,7 +14,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::faults;
-use crate::harness::{Bucket, Kind, Nobody, TOKEN, World};
+use crate::harness::{Bucket, IMPATIENT, Kind, Nobody, TOKEN, World};
 
 /// What a listener got.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ fn costs_nothing(fault: &Fault) -> bool {
 async fn world(kind: Kind, silent: bool) -> Option<World> {
     let mut world = World::prepare(kind).await?;
     if silent {
-        world.patience.read_timeout = Duration::from_secs(1);
+        world.patience.read_timeout = IMPATIENT;
     }
     Some(world)
 }

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::endpoints::{Asked, Endpoint, NEVER_ASKED};
 use super::expected::{Outcome, expected};
 use super::faults;
-use crate::harness::{Bucket, Kind, Nobody, Table, World};
+use crate::harness::{Bucket, IMPATIENT, Kind, Nobody, Table, World};
 
 /// Longer than any back-off, penalty or wait for a probe.
 const LATER: Duration = Duration::from_secs(360);
@@ -78,7 +78,7 @@ impl Scene {
         let delay = if endpoint.step() == StepName::Release { "1h" } else { "90d" };
         world.set("TWILIO_DELETE_AFTER", delay);
         if patience == Patience::Short {
-            world.patience.read_timeout = Duration::from_secs(1);
+            world.patience.read_timeout = IMPATIENT;
         }
         world.boot().await;
         let nobody = World::listen_for_nobody();
@@ -111,8 +111,8 @@ impl Scene {
         self.trigger(&cell).await;
         assert!(self.met(&cell.fault) > met, "never met: {}", self.say(&cell).await);
         self.check_meanwhile(&cell, outcome, true).await;
-        // Nine million bytes an attempt: one shows it.
-        if !self.endpoint.is_in_parts() {
+        // Nine million bytes an attempt, or seconds of real time: one shows it.
+        if !self.endpoint.is_in_parts() && self.patience == Patience::Usual {
             self.world.advance(LATER).await;
             self.check_meanwhile(&cell, outcome, false).await;
         }

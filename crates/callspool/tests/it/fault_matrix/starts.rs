@@ -12,7 +12,7 @@ use callspool_store::StepRow;
 use super::endpoints::Endpoint;
 use super::expected::{Outcome, is_slow, of_the_provider, refusal};
 use super::faults;
-use crate::harness::{ACCOUNT, Kind, Nobody, World};
+use crate::harness::{ACCOUNT, IMPATIENT, Kind, Nobody, World};
 
 /// The requests that starting and stopping needs.
 pub(super) const ASKED: [Route; 3] = [Route::Recordings, Route::Start, Route::Update];
@@ -56,7 +56,7 @@ impl Scene {
         world.file = FILE.to_owned();
         world.set("RECORDING_MAX", format!("{}s", MAX.as_secs()));
         if silent {
-            world.patience.read_timeout = Duration::from_secs(1);
+            world.patience.read_timeout = IMPATIENT;
         }
         world.boot().await;
         Some(Self { world, route, nobody: World::listen_for_nobody(), calls: Vec::new() })
