@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-/// One figure over several runs. Printed as `median (least–most)`, with the precision asked for.
+/// One figure over several runs. Printed as `median (least–most)` with the precision asked for; what was measured once has
+/// no spread, and what was not measured is a dash.
 #[derive(Debug, Clone)]
 pub struct Spread(Vec<f64>);
 
@@ -33,6 +34,12 @@ impl Spread {
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(0);
+        if self.median().is_nan() {
+            return f.write_str("–");
+        }
+        if let [only] = self.0.as_slice() {
+            return write!(f, "{only:.digits$}");
+        }
         let (least, most) = (self.at(0), self.at(self.0.len().saturating_sub(1)));
         write!(f, "{:.digits$} ({least:.digits$}–{most:.digits$})", self.median())
     }
@@ -64,6 +71,12 @@ mod tests {
     fn a_spread_says_the_median_and_both_ends() {
         assert_eq!(format!("{:.1}", Spread::of([3.0, 1.0, 2.0])), "2.0 (1.0–3.0)");
         assert_eq!(format!("{}", Spread::of([4.0, 1.0, 2.0, 8.0])), "3 (1–8)");
+    }
+
+    #[test]
+    fn what_was_measured_once_or_never_has_no_spread() {
+        assert_eq!(format!("{:.1}", Spread::of([3.0])), "3.0");
+        assert_eq!(format!("{:.1}", Spread::of([f64::NAN, f64::NAN])), "–");
     }
 
     #[test]

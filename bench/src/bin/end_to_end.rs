@@ -1,5 +1,5 @@
-//! Recordings end to end, of any number and size: announced by callback, fetched, archived in S3, read back, linked to their jobs; beside a plain
-//! HTTP pipe that moves the same bytes between the same servers and does nothing else.
+//! Recordings end to end, of any number and size: announced by callback, fetched, archived in S3, read back, linked to
+//! their jobs; beside a plain HTTP pipe that moves the same bytes between the same servers and does nothing else.
 //!
 //! callspool is the release binary in a process of its own and so is the pipe; this process is the outside world.
 
@@ -85,16 +85,16 @@ async fn measure_all(args: &Args) -> Result<()> {
             let piped = measure_pipe(args).await?;
             (measure_callspool(args).await?, piped)
         };
-        figures.say(run, "callspool");
-        piped.say(run, "pipe");
+        say_row(&format!("{run} | callspool"), std::slice::from_ref(&figures));
+        say_row(&format!("{run} | pipe"), std::slice::from_ref(&piped));
         callspool.push(figures);
         pipes.push(piped);
     }
     say("\nmedian (least–most) of the runs:\n");
     say(HEAD);
     say("|---|---|---|---|---|---|---|---|");
-    summarise("callspool", &callspool);
-    summarise("pipe", &pipes);
+    say_row("callspool", &callspool);
+    say_row("pipe", &pipes);
     let ratios = callspool.iter().zip(&pipes).map(|(callspool, pipe)| callspool.rate / pipe.rate);
     say(&format!("\ncallspool / pipe, in one run: {:.2}", Spread::of(ratios)));
     Ok(())
@@ -179,21 +179,11 @@ async fn measure_pipe(args: &Args) -> Result<Figures> {
     })
 }
 
-impl Figures {
-    fn say(&self, run: usize, side: &str) {
-        let Self { rate, cpu_millis, world_millis, .. } = self;
-        let Self { idle_megabytes, peak_megabytes, p99_millis, cpu_seconds_per_gigabyte, .. } = self;
-        say(&format!(
-            "| {run} | {side} | {rate:.1} | {cpu_millis:.2} | {cpu_seconds_per_gigabyte:.2} | {world_millis:.2} | \
-             {p99_millis:.1} | {idle_megabytes:.0} | {peak_megabytes:.0} |"
-        ));
-    }
-}
-
-fn summarise(side: &str, runs: &[Figures]) {
+/// A row of the table: these runs of one side.
+fn say_row(side: &str, runs: &[Figures]) {
     let spread = |figure: fn(&Figures) -> f64| Spread::of(runs.iter().map(figure));
     say(&format!(
-        "| {side} | {:.1} | {:.2} | {:.2} | {:.2} | {:.1} | {} | {} |",
+        "| {side} | {:.1} | {:.2} | {:.2} | {:.2} | {:.1} | {:.0} | {:.0} |",
         spread(|run| run.rate),
         spread(|run| run.cpu_millis),
         spread(|run| run.cpu_seconds_per_gigabyte),
