@@ -96,6 +96,10 @@ impl Scene {
             // stored is the same.
             let mut kinds = HashSet::new();
             faults.retain(|fault| kinds.insert(fault.kind()));
+            // Nine million bytes a cell: S3's parts have met them all there.
+            if self.endpoint.is_in_parts() && self.bucket.brand() != Brand::S3 {
+                faults.truncate(2);
+            }
         }
         faults.retain(|fault| !matches!(expected(self.endpoint, self.bucket.brand(), fault), Outcome::LeftOut(_)));
         faults
