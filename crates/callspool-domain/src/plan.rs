@@ -20,6 +20,8 @@ pub const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 
 /// For so long archiving may take, tries and all, before the job is told that it is delayed.
 pub const PENDING_AFTER: Duration = Duration::from_secs(60);
+/// So long the callback of a recording that was stopped may take before the provider is asked for its audio.
+pub const STOPPED_AFTER: Duration = Duration::from_secs(60);
 /// When to look again whether a delay is a mere backlog, of which no job is told, or a failure by now.
 const BACKLOG_LOOK: Duration = Duration::from_secs(600);
 
@@ -98,13 +100,18 @@ fn is_under_way(recording: &RecordingView) -> bool {
 
 fn plan_archive(recording: &RecordingView, policy: &Policy, now: Timestamp, plan: &mut Plan) {
     let subject = Subject::Recording(recording.sid.clone());
-    let wanted = match recording.status {
-        Status::Announced => recording.provider_status.is_completed(),
-        Status::Sealed => recording.public_key.as_ref().is_some_and(|key| policy.recording_keys.contains(key)),
-        _ => false,
+    let word = &recording.provider_status;
+    let due_at = match recording.status {
+        Status::Announced if word.is_completed() => Some(now),
+        // Its callback comes by then, and makes it due at once. Where that is lost, the provider is asked.
+        Status::Announced if word.is_stopped() => Some(now + STOPPED_AFTER),
+        Status::Sealed => {
+            recording.public_key.as_ref().is_some_and(|key| policy.recording_keys.contains(key)).then_some(now)
+        }
+        _ => None,
     };
-    if wanted {
-        plan.ensure.push(Ensure { subject, step: StepName::Archive, due_at: now });
+    if let Some(due_at) = due_at {
+        plan.ensure.push(Ensure { subject, step: StepName::Archive, due_at });
     } else if recording.archive_step.is_some_and(is_idle) {
         plan.cancel.push((subject, StepName::Archive));
     }

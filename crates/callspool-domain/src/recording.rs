@@ -91,6 +91,11 @@ impl ProviderStatus {
         self.finality() < 2 && self.0 != "stopped"
     }
 
+    /// True where it was stopped by a request: the provider is about to have the audio, and may already.
+    pub fn is_stopped(&self) -> bool {
+        self.0 == "stopped"
+    }
+
     /// True once the provider has the audio.
     pub fn is_completed(&self) -> bool {
         self.0 == "completed"

@@ -34,6 +34,14 @@ pub enum Error {
         /// The table it was meant for.
         table: &'static str,
     },
+    /// Somebody speaks of a recording that belongs to another account. Nothing of it is stored.
+    #[error("recording {recording} belongs to account {account}, and another account speaks of it")]
+    AnotherAccount {
+        /// The recording.
+        recording: String,
+        /// Whose it is.
+        account: String,
+    },
     /// Every archive key offered is taken by another recording.
     #[error("every archive key offered is taken, the last one being {0}")]
     KeysTaken(String),

@@ -17,7 +17,7 @@ use crate::events::{self, NewEvent, kind};
 use crate::facts::{self, Facts};
 use crate::planning::replan;
 use crate::ties::{TiedBy, tie};
-use crate::{Result, Store, counters, starts};
+use crate::{Error, Result, Store, counters, starts};
 
 statements! {
     KEEP_CALLBACK: "callbacks" = "INSERT INTO callbacks (digest, recording_sid, received_at, fields) \
@@ -154,6 +154,10 @@ async fn take_in(tx: &Tx<'_>, intake: &Intake, now: Timestamp) -> Result<Recorde
 async fn lock_call(tx: &Tx<'_>, intake: &Intake, now: Timestamp) -> Result<(CallSid, Option<Facts>)> {
     let Announcement { recording, account, call, duration_seconds, .. } = &intake.announcement;
     let known = facts::known(tx, recording).await?;
+    if let Some(known) = known.as_ref().filter(|known| known.account != *account) {
+        let (recording, account) = (recording.to_string(), known.account.to_string());
+        return Err(Error::AnotherAccount { recording, account });
+    }
     let before = known.as_ref().map(|known| known.call.clone());
     let call = before.iter().fold(call, |named, before| better_known(before, named)).clone();
     let met = Met { account: Some(account), source: intake.source.as_ref(), duration_seconds: *duration_seconds };

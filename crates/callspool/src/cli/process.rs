@@ -1,7 +1,7 @@
 //! `callspool process RE…`: brings recordings through the pipeline now, also those callspool has never heard of.
 
-use callspool_domain::RecordingSid;
 use callspool_domain::recording::Status;
+use callspool_domain::{RecordingSid, StepFailure};
 
 use crate::lifecycle::log::recording_settled;
 
@@ -19,12 +19,25 @@ pub(super) async fn run(app: SharedApp, args: Args) -> Result<Outcome, Failure> 
     let mut known = Vec::new();
     let mut outcome = Outcome::Done;
     for recording in args.recordings {
-        if app.store.recording(&recording).await?.is_some() || announce(&app, &recording).await? {
+        let row = app.store.recording(&recording).await?;
+        let asked = match &row {
+            Some(row) if is_kept(row.status) => Ok(true),
+            _ => announce(&app, &recording).await?,
+        };
+        match &asked {
+            Ok(true) => {}
+            Ok(false) => {
+                say(&format!("{recording}: no configured account knows it"));
+                outcome = worse(outcome, Outcome::Findings);
+            }
+            Err(failure) => {
+                say(&format!("{recording}: {failure}"));
+                outcome = worse(outcome, Outcome::Unanswered);
+            }
+        }
+        if row.is_some() || asked == Ok(true) {
             app.store.make_due(&recording, app.clock.now()).await?;
             known.push(recording);
-        } else {
-            say(&format!("{recording}: no configured account knows it"));
-            outcome = Outcome::Findings;
         }
     }
     let done_here = work::run_due(&app, &known).await?;
@@ -34,24 +47,41 @@ pub(super) async fn run(app: SharedApp, args: Args) -> Result<Outcome, Failure> 
         let trouble = trouble.map(|(code, detail)| format!(" ({code}: {detail})")).unwrap_or_default();
         say(&format!("{recording}: {}{trouble}", row.status));
         if done_here && row.status == Status::Announced {
-            outcome = Outcome::Findings;
+            outcome = worse(outcome, Outcome::Findings);
         }
     }
     app.store.clone().close().await;
     Ok(outcome)
 }
 
-/// Asks every account for the recording; the first that knows it announces it.
-async fn announce(app: &SharedApp, recording: &RecordingSid) -> Result<bool, Failure> {
+/// Whether the archive has it, so that the provider has nothing to add. Of any other it may know better by now: the
+/// callback that said so can have been lost.
+fn is_kept(status: Status) -> bool {
+    matches!(status, Status::Archived | Status::Sealed | Status::Expired)
+}
+
+/// A service that failed says more about how the command ended than what was found.
+fn worse(one: Outcome, other: Outcome) -> Outcome {
+    if one == Outcome::Unanswered { one } else { other }
+}
+
+/// Asks every account for the recording; the first that knows it announces it. Inside: whether one does, or why that could
+/// not be learnt; one account that refuses keeps no other from being asked.
+async fn announce(app: &SharedApp, recording: &RecordingSid) -> Result<Result<bool, StepFailure>, Failure> {
+    let mut refused = Ok(false);
     for account in app.accounts() {
-        if let Some(resource) = account.client.recording(recording).await? {
-            let call = resource.announcement.call.clone();
-            let recorded = app.store.announce(resource.announcement, app.clock.now()).await?;
-            if let Some(settled) = recorded.settled {
-                recording_settled(recording, &call, settled.status, &settled.reason);
+        match account.client.recording(recording).await {
+            Ok(None) => {}
+            Ok(Some(resource)) => {
+                let call = resource.announcement.call.clone();
+                let recorded = app.store.announce(resource.announcement, app.clock.now()).await?;
+                if let Some(settled) = recorded.settled {
+                    recording_settled(recording, &call, settled.status, &settled.reason);
+                }
+                return Ok(Ok(true));
             }
-            return Ok(true);
+            Err(failure) => refused = Err(failure),
         }
     }
-    Ok(false)
+    Ok(refused)
 }

@@ -136,6 +136,13 @@ mod tests {
     }
 
     #[test]
+    fn a_password_in_the_address_would_stand_in_every_link() {
+        let problems =
+            read(&[("APP_URL", "https://bob:hunter2@calls.example.com")]).expect_err("a problem").to_string();
+        assert!(problems.contains("APP_URL") && !problems.contains("hunter2"), "{problems}");
+    }
+
+    #[test]
     fn all_problems_are_reported_at_once_by_name() {
         let problems = read(&[
             ("TWILIO_DELETE_AFTER", "soon"),

@@ -57,7 +57,10 @@ fn check_app_url(settings: &mut Settings, text: &str) {
     let usable = Url::parse(text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.fragment().is_none()
     });
-    if !usable {
+    let has_password = Url::parse(text).is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
+    if has_password {
+        settings.problem("APP_URL", "must hold no user and password: it stands in every link and in the log");
+    } else if !usable {
         settings.problem("APP_URL", "must be an http or https address without query and fragment");
     }
 }

@@ -10,18 +10,36 @@ use super::said::{job, word};
 use super::webhook::Webhook;
 use crate::config::VoiceRule;
 
+/// What a call is that asks what to do (<https://www.twilio.com/docs/voice/twiml#callstatus-values>).
+const UNANSWERED: &str = "ringing";
+
 /// Reads what is said of the call. `AccountSid`, `CallSid` and `CallStatus` are required
 /// (<https://www.twilio.com/docs/voice/api/call-resource#statuscallback>).
 pub(super) fn read(webhook: &Webhook) -> Result<CallEvent, Refusal> {
+    let fields = &webhook.fields;
+    let status = fields.get("CallStatus")?.ok_or(Refusal::Missing("CallStatus"))?;
+    let parent = fields.get("ParentCallSid")?.map(CallSid::parse).transpose()?;
+    event(webhook, status, parent)
+}
+
+/// The same of a caller who waits for an answer, for which neither its status nor its parent is needed.
+pub(super) fn read_forgiving(webhook: &Webhook) -> Result<CallEvent, Refusal> {
+    let fields = &webhook.fields;
+    let status = fields.get("CallStatus")?.unwrap_or(UNANSWERED);
+    let parent = fields.get("ParentCallSid")?.and_then(|parent| CallSid::parse(parent).ok());
+    event(webhook, status, parent)
+}
+
+fn event(webhook: &Webhook, status: &str, parent: Option<CallSid>) -> Result<CallEvent, Refusal> {
     let Webhook { fields, query } = webhook;
     let required = |name: &'static str| fields.get(name)?.ok_or(Refusal::Missing(name));
     let account = AccountSid::parse(required("AccountSid")?)?;
     let call = CallSid::parse(required("CallSid")?)?;
-    let status = CallStatus::new(word(required("CallStatus")?));
+    let status = CallStatus::new(word(status));
     Ok(CallEvent {
         job: job(query, call.as_str())?,
         source: query.get("source")?.map(Source::clean),
-        parent: fields.get("ParentCallSid")?.map(CallSid::parse).transpose()?,
+        parent,
         direction: fields.get("Direction")?.map(word),
         from: fields.get("From")?.map(word),
         to: fields.get("To")?.map(word),

@@ -108,6 +108,10 @@ async fn store(app: &App, callback: Callback) -> Result<String, Refusal> {
             }
             Ok(permanent_link(&app.config.server.app_url, &recording))
         }
+        Err(error @ callspool_store::Error::AnotherAccount { .. }) => {
+            tracing::warn!(recording_sid = %recording, call_sid = %call, status, %error, "recording_callback_refused");
+            Err(Refusal::AnotherAccount)
+        }
         Err(error) => {
             tracing::error!(recording_sid = %recording, call_sid = %call, status, %error, "a callback could not be stored; answered 503");
             Err(Refusal::NotStored)

@@ -48,6 +48,12 @@ impl Form {
         self.0.iter().find(|(key, _)| key == name.as_bytes()).map(|(_, value)| value.as_slice())
     }
 
+    /// The pairs as text, whatever they hold; see [`Fields::forgiving`].
+    pub fn forgiving(&self) -> Fields {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Fields::forgiving(self.0.iter().map(|(name, value)| (text(name), text(value))).collect())
+    }
+
     /// The pairs as text; refuses what is not UTF-8 and NUL bytes anywhere.
     pub fn text(&self) -> Result<Fields, FormError> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| FormError::NotUtf8);
@@ -72,6 +78,19 @@ impl Fields {
             Some((name, _)) => Err(FormError::Nul(name.replace('\0', ""))),
             None => Ok(Self(pairs)),
         }
+    }
+
+    /// The same without what can be left out of a request that must be answered whatever it holds: NUL bytes, and every
+    /// value of a field but its first.
+    pub fn forgiving(pairs: Vec<(String, String)>) -> Self {
+        let mut fields: Vec<(String, String)> = Vec::with_capacity(pairs.len());
+        for (name, value) in pairs {
+            let (name, value) = (name.replace('\0', ""), value.replace('\0', ""));
+            if !fields.iter().any(|(known, _)| *known == name) {
+                fields.push((name, value));
+            }
+        }
+        Self(fields)
     }
 
     /// The value of a single field; an empty one counts as absent. The same value twice is one value.
@@ -103,6 +122,14 @@ mod tests {
         let fields = Form::decode(body.as_bytes()).text().expect("text");
         assert_eq!(fields.get("From"), Ok(Some("+1 (415) é&=")));
         assert_eq!(fields.get("Empty"), Ok(None));
+    }
+
+    #[test]
+    fn whoever_must_be_answered_is_read_as_far_as_can_be() {
+        let fields = Form::decode(b"A=x%00y&B=%E9&C=1&C=2").forgiving();
+        assert_eq!(fields.get("A"), Ok(Some("xy")));
+        assert_eq!(fields.get("B"), Ok(Some("\u{fffd}")));
+        assert_eq!(fields.get("C"), Ok(Some("1")));
     }
 
     #[test]

@@ -8,13 +8,22 @@ use super::form::{Fields, FormError};
 
 /// The object's fields as texts: `null` is no field, numbers and truths are written out, what is nested stays JSON.
 pub(super) fn fields(body: &[u8]) -> Result<Fields, FormError> {
+    Fields::new(pairs(body)?)
+}
+
+/// The same, as far as it can be read; see [`Fields::forgiving`].
+pub(super) fn forgiving(body: &[u8]) -> Result<Fields, FormError> {
+    pairs(body).map(Fields::forgiving)
+}
+
+fn pairs(body: &[u8]) -> Result<Vec<(String, String)>, FormError> {
     let object: Map<String, Value> = serde_json::from_slice(body).map_err(|_error| FormError::NotAnObject)?;
     let pairs = object.into_iter().filter_map(|(name, value)| match value {
         Value::Null => None,
         Value::String(text) => Some((name, text)),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some((name, value.to_string())),
     });
-    Fields::new(pairs.collect())
+    Ok(pairs.collect())
 }
 
 /// The account a body names, before anything of it is believed.

@@ -36,6 +36,8 @@ pub(super) enum Refusal {
     Missing(&'static str),
     #[error("this path takes voice requests only (type=voice)")]
     NotVoice,
+    #[error("this recording belongs to another account")]
+    AnotherAccount,
     #[error("it could not be stored; please send it again")]
     NotStored,
 }
@@ -45,7 +47,9 @@ impl Refusal {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Signature | Self::UnknownKey | Self::UnknownAccount | Self::NoCredentials => StatusCode::FORBIDDEN,
+            Self::Signature | Self::UnknownKey | Self::UnknownAccount | Self::NoCredentials | Self::AnotherAccount => {
+                StatusCode::FORBIDDEN
+            }
             Self::Unreadable | Self::Form(_) | Self::Id(_) | Self::Missing(_) | Self::NotVoice => {
                 StatusCode::BAD_REQUEST
             }
@@ -65,6 +69,7 @@ impl Refusal {
             Self::Id(_) => "malformed_id",
             Self::Missing(_) => "missing_field",
             Self::NotVoice => "not_voice",
+            Self::AnotherAccount => "another_account",
             Self::NotStored => "not_stored",
         }
     }

@@ -32,12 +32,12 @@ const NOT_CONFIGURED: &str = "This number has not been set up yet. Please call a
 
 pub(super) async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     measured("voice", async {
-        let webhook = webhook::receive(&app, request).await?;
+        let webhook = webhook::receive_forgiving(&app, request).await?;
         // The path of an earlier system had other uses, told apart by `type`.
         if webhook.query.get("type")?.is_some_and(|kind| kind != "voice") {
             return Err(Refusal::NotVoice);
         }
-        let mut event = call::read(&webhook)?;
+        let mut event = call::read_forgiving(&webhook)?;
         let rule = app.config.voice.rule_for(&event.account, call::our_number(&event), webhook.query.get("assistant")?);
         if rule.is_none() {
             tracing::error!(call_sid = %event.call, "voice_not_configured");

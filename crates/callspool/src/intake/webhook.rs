@@ -47,11 +47,7 @@ enum Content {
 
 /// Reads a request and proves it. The order of the refusals is part of the interface: size, signature, form.
 pub(super) async fn receive(app: &App, request: Request) -> Result<Webhook, Refusal> {
-    let (parts, body) = request.into_parts();
-    let body = timeout(PATIENCE, read(body)).await.unwrap_or(Err(Refusal::TooSlow))?;
-    let query = Form::decode(parts.uri.query().unwrap_or_default().as_bytes());
-    let content = Content::of(&parts, body);
-    prove(app, &parts, &content, &query)?;
+    let (content, query) = genuine(app, request).await?;
     let query = query.text()?;
     let fields = match content {
         Content::Query => query.clone(),
@@ -59,6 +55,29 @@ pub(super) async fn receive(app: &App, request: Request) -> Result<Webhook, Refu
         Content::Json(body) => json::fields(&body)?,
     };
     Ok(Webhook { fields, query })
+}
+
+/// The same where somebody waits at the telephone: a field that can't be read as it came is read as far as it can be,
+/// since refusing the request would end the call.
+pub(super) async fn receive_forgiving(app: &App, request: Request) -> Result<Webhook, Refusal> {
+    let (content, query) = genuine(app, request).await?;
+    let query = query.forgiving();
+    let fields = match content {
+        Content::Query => query.clone(),
+        Content::Form(form) => form.forgiving(),
+        Content::Json(body) => json::forgiving(&body)?,
+    };
+    Ok(Webhook { fields, query })
+}
+
+/// Reads a request and proves it; returns what it holds, and its query.
+async fn genuine(app: &App, request: Request) -> Result<(Content, Form), Refusal> {
+    let (parts, body) = request.into_parts();
+    let body = timeout(PATIENCE, read(body)).await.unwrap_or(Err(Refusal::TooSlow))?;
+    let query = Form::decode(parts.uri.query().unwrap_or_default().as_bytes());
+    let content = Content::of(&parts, body);
+    prove(app, &parts, &content, &query)?;
+    Ok((content, query))
 }
 
 async fn read(body: HttpBody) -> Result<Bytes, Refusal> {

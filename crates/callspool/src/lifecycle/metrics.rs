@@ -92,6 +92,10 @@ pub(super) fn begin() {
     for name in [ARCHIVED, ARCHIVED_BYTES, FALLBACKS, LINKED, RELEASED] {
         counter!(name).increment(0);
     }
+    // A series that first appears with its first burst shows no increase.
+    for kind in CALLBACK_KINDS {
+        counter!(CALLBACKS, "kind" => kind, "status" => "503").increment(0);
+    }
     for name in [DOWNLOADS, UPLOADS] {
         for result in [OK, FAILED] {
             counter!(name, "result" => result).increment(0);
@@ -99,6 +103,8 @@ pub(super) fn begin() {
     }
 }
 
+/// What the provider asks of us.
+const CALLBACK_KINDS: [&str; 3] = ["recording", "call", "voice"];
 const OK: &str = "ok";
 const FAILED: &str = "failed";
 

@@ -42,7 +42,7 @@ struct Trouble {
     since: Option<String>,
 }
 
-/// 200 while the database answers: everything else is waited out. Problems are listed by code, without details, since
+/// 200 while the database takes in what is to be kept: everything else is waited out. Problems are listed by code, without details, since
 /// anybody may ask.
 pub(crate) async fn readyz(State(site): State<Arc<Site>>) -> Response {
     let app = &site.app;
@@ -51,7 +51,7 @@ pub(crate) async fn readyz(State(site): State<Arc<Site>>) -> Response {
         problems.push(Trouble { code: "no_credentials", service: None, since: None });
     }
     let services = tokio::time::timeout(LONGEST_PING, async {
-        app.store.ping().await?;
+        app.store.ping(app.clock.now()).await?;
         app.store.services().await
     });
     let ready = match services.await {

@@ -2,16 +2,16 @@
 
 use callspool_domain::recording::Status;
 use callspool_domain::{AccountSid, Clock, RecordingSid, Secret};
-use callspool_sandbox::twilio::{PlaceCall, Route, SendCallback, Signed, Word};
+use callspool_sandbox::twilio::{NewRecording, PlaceCall, Route, SendCallback, Signed, Word};
 use callspool_sandbox::{Twilio, TwilioOptions};
 
 use crate::harness::{TOKEN, World, story};
 
-const SECOND: &str = "AC00000000000000000000000000000002";
+pub(crate) const SECOND: &str = "AC00000000000000000000000000000002";
 const SECOND_TOKEN: &str = "the token of the second account";
 
 /// A second account, in a region of its own, and callspool configured for both.
-async fn second_account(world: &mut World) -> Twilio {
+pub(crate) async fn second_account(world: &mut World) -> Twilio {
     let account = AccountSid::parse(SECOND).expect("account");
     let options =
         TwilioOptions { seed: 2, ..TwilioOptions::new(Clock::Manual(world.clock.clone()), account, SECOND_TOKEN) };
@@ -66,6 +66,31 @@ story! {
             assert_eq!(answer.0, 403, "{answer:?}");
         }
         assert_eq!(world.app().store.last_seq().await.expect("the store answers"), 0);
+        world.end().await;
+    }
+}
+
+story! {
+    async fn an_account_has_no_say_about_the_recordings_of_another(world: World) {
+        let mut world = world;
+        let region = second_account(&mut world).await;
+        let call = world.twilio.new_call_sid();
+        let recording = world.twilio.add_recording(NewRecording::new(world.account(), World::speech()).of_call(call));
+        let url = world.url("/api/twilio/recording?job=J");
+        assert!(world.twilio.announce_status(&recording, &url, Word::InProgress).await.expect("sent").is_accepted());
+        let params = [("AccountSid", SECOND), ("RecordingSid", recording.as_str()), ("RecordingStatus", "absent")];
+        let params = params.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let signed = Signed::With(Secret::new(SECOND_TOKEN));
+        let callback = SendCallback { url: world.url("/api/twilio/recording?job=THEIRS"), params, signed };
+        let (status, body) = region.send_callback(&callback).await.outcome.expect("an answer");
+        assert!(status == 403 && body.contains("another_account"), "{status} {body}");
+        world.settle().await;
+        let row = world.recording(&recording).await;
+        assert_eq!((row.status, row.account), (Status::Announced, world.account()));
+        assert!(world.twilio.announce_status(&recording, &url, Word::Completed).await.expect("sent").is_accepted());
+        world.settle().await;
+        assert_eq!(world.recording(&recording).await.status, Status::Archived);
+        assert_eq!((world.history("J").await.lines().count(), world.history("THEIRS").await.lines().count()), (1, 0));
         world.end().await;
     }
 }

@@ -138,6 +138,25 @@ story! {
 }
 
 story! {
+    async fn a_caller_is_answered_whatever_else_the_request_holds(world: World) {
+        let mut world = world;
+        boot_with(&mut world, "[[voice]]\nthen = \"dial:+14155550100\"").await;
+        let odd: [(&str, &[(&str, &str)]); 5] = [
+            ("?job=a&job=b", &[]),
+            ("?job=%E9", &[]),
+            ("", &[("ParentCallSid", "CA-malformed")]),
+            ("", &[("From", "+1415\0555")]),
+            ("", &[("CallStatus", "")]),
+        ];
+        for (query, special) in odd {
+            let (status, document) = send(&world, &format!("/api/twilio/voice{query}"), special).await;
+            assert!(status == 200 && document.contains("<Dial>"), "{query} {special:?}: {status} {document}");
+        }
+        world.end().await;
+    }
+}
+
+story! {
     async fn a_stranger_learns_nothing_and_changes_nothing(world: World) {
         for path in ["/api/twilio/voice", "/api/twilio/status"] {
             for signed in [Signed::Unsigned, Signed::As("x".to_owned())] {

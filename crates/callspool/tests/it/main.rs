@@ -27,6 +27,7 @@ mod media_forms;
 mod metrics;
 #[path = "../../../../tests/predecessors/mod.rs"]
 mod predecessors;
+mod process;
 mod s3_archive;
 mod starts;
 mod web;

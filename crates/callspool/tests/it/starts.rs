@@ -123,6 +123,24 @@ story! {
 }
 
 story! {
+    async fn one_that_was_stopped_is_archived_although_its_callback_is_lost(world: World) {
+        let mut world = world;
+        boot_with(&mut world, REST).await;
+        let call = place(&world, "in-progress");
+        told(&world, &call, "in-progress").await;
+        let sid = only_one(&world);
+        world.advance(HOUR).await;
+        assert_eq!(world.twilio.count(Route::Update), 1);
+        assert_eq!(world.recording(&sid).await.status, Status::Announced, "its callback is waited for");
+        world.advance(Duration::from_secs(61)).await;
+        let row = world.recording(&sid).await;
+        assert_eq!((row.status, row.provider_status.as_str()), (Status::Archived, "stopped"));
+        assert_eq!(world.history("J").await.matches(sid.as_str()).count(), 1);
+        world.end().await;
+    }
+}
+
+story! {
     async fn a_lost_answer_or_an_outage_leaves_one_recording(world: World) {
         let mut world = world;
         boot_with(&mut world, REST).await;

@@ -80,6 +80,20 @@ story! {
 }
 
 story! {
+    async fn a_node_whose_database_takes_nothing_in_is_not_ready(world: World) {
+        // On PostgreSQL nothing can lock what a node writes to find out, but an end of the server.
+        if !world.database.is_shared() {
+            let lock = world.database.lock().await;
+            let ready = send(&world, Method::GET, "/readyz", &[]).await;
+            assert_eq!((ready.status, &ready.json()["problems"][0]["code"]), (503, &json!("store_unavailable")));
+            drop(lock);
+            assert_eq!(send(&world, Method::GET, "/readyz", &[]).await.status, 200);
+        }
+        world.end().await;
+    }
+}
+
+story! {
     async fn probes_and_metrics_say_how_it_is(world: World) {
         assert_eq!(send(&world, Method::GET, "/healthz", &[]).await.status, 200);
         assert_eq!(send(&world, Method::GET, "/readyz", &[]).await.json(), json!({"ready": true, "problems": []}));
@@ -91,6 +105,7 @@ story! {
         let text = Reader::new(&world, Role::Listener).await.get("/metrics").await.text();
         for line in [
             "callspool_recordings{status=\"announced\"} 1\n",
+            "callspool_callbacks_total{kind=\"voice\",status=\"503\"} 0\n",
             "callspool_queue_steps{lane=\"transfer\",step=\"archive\",state=\"waiting\",code=\"provider_unauthorized\"} 1\n",
             "callspool_service_out{service=\"provider\"} 1\n",
             "callspool_http_requests_total{route=\"/healthz\",method=\"GET\",status=\"200\"} ",
