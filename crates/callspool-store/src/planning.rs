@@ -34,7 +34,7 @@ statements! {
         state = 'waiting', due_at = excluded.due_at, failures = 0, misses = 0, first_miss_at = NULL, \
         code = NULL, detail = NULL, service = NULL WHERE steps.state IN ('done', 'cancelled') \
         OR (steps.state = 'waiting' AND steps.failures = 0 AND steps.name IN ('release', 'stop') AND steps.due_at <> excluded.due_at) \
-        OR (steps.state = 'waiting' AND steps.failures = 0 AND steps.name = 'archive' AND steps.due_at > excluded.due_at)";
+        OR (steps.state = 'waiting' AND steps.attempt = 0 AND steps.name = 'archive' AND steps.due_at > excluded.due_at)";
     CANCEL: "steps" = "UPDATE steps SET state = 'cancelled' WHERE step_id = $1 AND state IN ('waiting', 'parked')";
     LOOK_AGAIN_AT: "calls" = "UPDATE calls SET plan_due_at = $2 WHERE call_sid = $1";
 }

@@ -23,7 +23,7 @@ async fn several_nodes_may_start_at_once(scene: &Scene) {
     let stores = join_all((0..6).map(|_| Store::open(&url, policy(), OpenOptions::default()))).await;
     for store in stores {
         let store = store.expect("a store");
-        store.ping().await.expect("an answer");
+        store.ping(at(0)).await.expect("it takes something in");
         store.close().await;
     }
 }
@@ -63,7 +63,7 @@ async fn a_closed_store_says_so(scene: &Scene) {
     other.clone().close().await;
     let late = other.record_callback(callback(1, "completed"), at(0)).await;
     assert!(matches!(late, Err(Error::Unavailable(_))), "{late:?}");
-    assert!(matches!(other.ping().await, Err(Error::Unavailable(_))));
+    assert!(matches!(other.ping(at(0)).await, Err(Error::Unavailable(_))));
 }
 
 #[tokio::test]
@@ -106,7 +106,8 @@ async fn a_database_held_by_another_process_is_unavailable_and_comes_back() {
     for refused in join_all(callbacks).await {
         assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     }
-    impatient.ping().await.expect("reading goes on");
+    assert!(matches!(impatient.ping(at(0)).await, Err(Error::Unavailable(_))));
+    impatient.stats().await.expect("reading goes on");
     held.commit().expect("a commit");
     impatient.record_callback(callback(1, "completed"), at(0)).await.expect("a callback");
     assert_eq!(scene.number("SELECT COUNT(*) FROM recordings").await, 1);

@@ -321,8 +321,9 @@ impl Scene {
             assert_eq!(cell.lines_in(&self.table.history(&cell.record), "Recording"), 1);
         }
         assert_eq!(self.bucket.keys().len(), self.cells.len(), "an object for each recording, and no more");
-        // An upload whose id was never told, or whose end was refused, is the bucket's rule to remove.
-        if !matches!(self.endpoint, Endpoint::BeginUpload | Endpoint::AbortUpload) {
+        // An upload whose id was never told, or whose end was refused or out of patience, is the bucket's rule to remove.
+        let is_ours_to_end = !matches!(self.endpoint, Endpoint::BeginUpload | Endpoint::AbortUpload);
+        if is_ours_to_end && self.patience == Patience::Usual {
             self.world.eventually("broken uploads to be aborted", async || self.bucket.open_uploads().is_empty()).await;
         }
         for (asked, reason) in NEVER_ASKED {

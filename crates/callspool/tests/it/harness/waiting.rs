@@ -7,7 +7,7 @@ use callspool_domain::{Lane, StepState};
 use super::World;
 
 /// How long a story waits for something before it fails; nothing takes this long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 impl World {
     /// Waits until no step runs and none is due at the present time of the clock.
