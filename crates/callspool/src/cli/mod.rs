@@ -13,6 +13,7 @@ mod token;
 mod url;
 mod work;
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -144,16 +145,21 @@ fn actor() -> &'static str {
     "command line"
 }
 
-/// One line of a command's result.
-#[expect(clippy::print_stdout, reason = "standard output is where a command's result goes")]
+/// One line of a command's result, on standard output. A reader that has gone away (`| head -1`) has read enough: the
+/// command does its work all the same, and ends as it would have. Where it can't be written for another reason, such as a
+/// full disk, nothing that follows can be told, and the command ends there.
 fn say(line: &str) {
-    println!("{line}");
+    if let Err(error) = writeln!(io::stdout(), "{line}")
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        complain(&format!("standard output can't be written: {error}"));
+        std::process::exit(3);
+    }
 }
 
-/// One line on standard error.
-#[expect(clippy::print_stderr, reason = "standard error is where a command's failure goes")]
+/// One line on standard error. Where that can't be written there is nowhere left to say so.
 fn complain(line: &str) {
-    eprintln!("callspool: {line}");
+    drop(writeln!(io::stderr(), "callspool: {line}"));
 }
 
 /// A value as JSON, for `--json`.

@@ -7,12 +7,12 @@ use std::fmt;
 
 use callspool_clients::archive::{ArchiveConfig, AwsCredentials, AzureCredentials, BucketConfig, GoogleCredentials};
 
-use super::{RecordingSettings, Settings, VoiceRule, VoiceSettings};
+use super::{RecordingSettings, SETTINGS, Setting, Settings, VoiceRule, VoiceSettings};
 
 /// A setting without effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unused {
-    /// Its name, or which rule it is.
+    /// Its name, with the others that are read for it, or which rule it is.
     pub name: String,
     /// Why it changes nothing.
     pub why: String,
@@ -51,7 +51,7 @@ pub(super) fn find(
     let is_set = |name: &str| settings.text(name).is_some();
     let mut unused = |names: &[&str], why: &str| {
         let set = names.iter().filter(|name| is_set(name));
-        found.extend(set.map(|name| Unused { name: (*name).to_owned(), why: why.to_owned() }));
+        found.extend(set.map(|name| Unused { name: all_names(name), why: why.to_owned() }));
     };
     match archive {
         ArchiveConfig::Local { .. } => {
@@ -83,6 +83,12 @@ pub(super) fn find(
         Some(Unused { name: format!("[[voice]] rule {}", n + 1), why })
     }));
     found
+}
+
+/// The names that a setting may have been set by; which of them it was, is not kept.
+fn all_names(name: &str) -> String {
+    let setting = SETTINGS.iter().find(|setting| setting.name == name);
+    setting.map_or_else(|| name.to_owned(), |setting: &Setting| setting.names().collect::<Vec<_>>().join(" or "))
 }
 
 fn scheme_of(bucket: &BucketConfig) -> &'static str {
@@ -158,9 +164,12 @@ mod tests {
         let keys = [("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s")];
         for (pairs, expected) in [
             (vec![], vec![]),
-            (vec![("S3_ENDPOINT", "http://127.0.0.1:9"), key], vec!["S3_ENDPOINT", "AZURE_STORAGE_KEY"]),
+            (
+                vec![("S3_ENDPOINT", "http://127.0.0.1:9"), key],
+                vec!["S3_ENDPOINT", "AZURE_STORAGE_KEY or AZURE_STORAGE_ACCOUNT_KEY"],
+            ),
             (keys.to_vec(), vec!["AWS_ACCESS_KEY_ID"]),
-            (vec![("AWS_REGION", "eu-west-1")], vec!["S3_REGION"]),
+            (vec![("AWS_REGION", "eu-west-1")], vec!["S3_REGION or AWS_REGION or AWS_DEFAULT_REGION"]),
             (vec![s3, keys[0], keys[1], ("S3_SSE", "none")], vec![]),
             (vec![s3, keys[0], keys[1], ("AWS_PROFILE", "p")], vec!["AWS_PROFILE"]),
             (vec![s3, ("AWS_PROFILE", "p"), ("AWS_CONFIG_FILE", "/f")], vec![]),
@@ -174,7 +183,10 @@ mod tests {
                 vec!["GOOGLE_APPLICATION_CREDENTIALS"],
             ),
             (vec![az, account, key, ("AZURE_STORAGE_SAS_TOKEN", "sv=1")], vec!["AZURE_STORAGE_SAS_TOKEN"]),
-            (vec![az, account, key, ("GCS_ENDPOINT", "http://127.0.0.1:9")], vec!["GCS_ENDPOINT"]),
+            (
+                vec![az, account, key, ("GCS_ENDPOINT", "http://127.0.0.1:9")],
+                vec!["GCS_ENDPOINT or STORAGE_EMULATOR_HOST"],
+            ),
             (vec![("AIRTABLE_URL_FIELD", "URL")], vec!["AIRTABLE_URL_FIELD"]),
             (vec![("RELEASE_WITHOUT_JOB", "true")], vec!["RELEASE_WITHOUT_JOB"]),
             (vec![("RELEASE_WITHOUT_JOB", "true"), ("TWILIO_DELETE_AFTER", "24h")], vec![]),

@@ -12,7 +12,9 @@ use super::{Finding, Severity, Topic};
 use crate::config::Config;
 
 /// Below this an evening's callbacks, or recordings, may not find room.
-pub(super) const LITTLE_ROOM: u64 = 1 << 30;
+const LITTLE_ROOM: u64 = 1 << 30;
+/// Below this the database's log, or one long recording, may not find room any more.
+const NO_ROOM: u64 = 64 << 20;
 
 /// What is to be said of the database, and the database itself where it can be read.
 pub(super) async fn examine(config: &Config) -> (Vec<Finding>, Option<Store>) {
@@ -87,7 +89,12 @@ pub(super) fn room(about: String, disk: Disk) -> Option<Finding> {
         return None;
     }
     let found = format!("{} MiB are free", disk.free_bytes >> 20);
-    Some(Finding::new(Severity::Advice, Topic::DiskSpaceLow, about, found, "make room before it is full"))
+    let (severity, todo) = if disk.free_bytes < NO_ROOM {
+        (Severity::Loses, "make room now: without it callbacks are answered 503, or nothing can be archived")
+    } else {
+        (Severity::Advice, "make room before it is full")
+    };
+    Some(Finding::new(severity, Topic::DiskSpaceLow, about, found, todo))
 }
 
 async fn api_token(store: Option<&Store>) -> Option<Finding> {
@@ -99,4 +106,22 @@ async fn api_token(store: Option<&Store>) -> Option<Finding> {
         Finding::new(Severity::Advice, Topic::ApiTokenMissing, "API tokens", found, todo)
     };
     (!valid).then(finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Outcome, outcome};
+    use super::*;
+
+    #[test]
+    fn little_room_is_advice_and_hardly_any_loses() {
+        let of = |free_bytes| outcome_of(room("disk".to_owned(), Disk { device: 1, free_bytes }));
+        let outcome_of_all = [0, NO_ROOM - 1, NO_ROOM, LITTLE_ROOM - 1, LITTLE_ROOM].map(of);
+        let (loses, advice) = ((Some(Severity::Loses), Outcome::Findings), (Some(Severity::Advice), Outcome::Done));
+        assert_eq!(outcome_of_all, [loses, loses, advice, advice, (None, Outcome::Done)]);
+    }
+
+    fn outcome_of(finding: Option<Finding>) -> (Option<Severity>, Outcome) {
+        (finding.as_ref().map(|finding| finding.severity), outcome(&Vec::from_iter(finding)))
+    }
 }

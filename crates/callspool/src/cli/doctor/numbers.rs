@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use callspool_clients::http::Http;
 use callspool_clients::provider::{Application, PhoneNumber, Twilio};
 use callspool_clients::reach;
+use serde_json::Value;
 use url::Url;
 
 use super::{Finding, Severity, Topic, mask, provider, twiml};
@@ -177,8 +178,13 @@ fn answerer(app: &Url, voice_url: &str) -> Answerer {
             Answerer::Stranger(host.to_owned())
         };
     }
+    let ends_with_slash = path.and_then(|path| path.strip_suffix('/')).is_some_and(is_voice);
     match path {
+        Some(path) if is_voice(path) && has_user(&url) => Answerer::Almost(
+            "its voice URL has user:password@, which callspool does not sign, so its signature is refused",
+        ),
         Some(path) if is_voice(path) => Answerer::Callspool(url),
+        _ if ends_with_slash => Answerer::Almost("its voice URL ends with a slash, where callspool answers 404"),
         Some(path) if PATHS.contains(&path) || path == STATUS_PATH => {
             Answerer::Almost("its voice URL is a callback's, which answers no calls")
         }
@@ -187,6 +193,11 @@ fn answerer(app: &Url, voice_url: &str) -> Answerer {
         }
         _ => Answerer::Neighbour(url),
     }
+}
+
+/// A name or password in the address is signed by the provider, and our public address has none.
+fn has_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 pub(super) fn same_origin(app: &Url, url: &Url) -> bool {
@@ -224,7 +235,8 @@ fn of_ours(config: &Config, account: &AccountSettings, place: &Place, app: &Url,
         note(Topic::RetryMissing, found, "add #rc=5&rp=all to it");
     }
     if !tells_us(place, app) {
-        let found = "callspool is not told how its calls end, so a recording that is never announced goes unnoticed";
+        let found =
+            "callspool is not told how its calls end, so a recording that only the call's end names is not brought in";
         note(Topic::StatusCallbackMissing, found, "set its call status callback (callspool policy twilio)");
     }
     findings
@@ -233,7 +245,7 @@ fn of_ours(config: &Config, account: &AccountSettings, place: &Place, app: &Url,
 /// Whether callspool gets its call status callback.
 fn tells_us(place: &Place, app: &Url) -> bool {
     let status = Url::parse(&place.status_callback).ok();
-    status.is_some_and(|url| same_origin(app, &url) && path_below(app, &url) == Some(STATUS_PATH))
+    status.is_some_and(|url| same_origin(app, &url) && !has_user(&url) && path_below(app, &url) == Some(STATUS_PATH))
 }
 
 /// Somebody else answers, and a rule has its calls recorded by a request: that needs word of every call as it begins, and
@@ -286,9 +298,27 @@ async fn read_document(config: &Config, http: &Http, url: &Url, about: &str) -> 
                 unreadable("there is no TwiML in its answer to a plain GET".to_owned())
             }
         }
+        Ok(answer) if answer.status == 404 => {
+            let finding = nothing_there(about, &answer.body);
+            Document { findings: vec![finding], records: false }
+        }
         Ok(answer) => unreadable(format!("answers {} to a plain GET", answer.status)),
         Err(unanswered) => unreadable(format!("can't be read: {unanswered}")),
     }
+}
+
+/// Callspool's own 404 holds for every method. Another program may answer a POST where it answers none to a GET, so that
+/// only a person can tell.
+fn nothing_there(about: &str, body: &[u8]) -> Finding {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let (severity, found, todo) = if body["error"]["code"] == "not_found" {
+        let todo = "set its voice URL to what callspool policy twilio prints, letter by letter";
+        (Severity::Loses, "its voice URL leads to callspool, which has nothing at this path and answers 404", todo)
+    } else {
+        let todo = "correct its voice URL, or see that the program there answers Twilio's method at this path";
+        (Severity::Advice, "its voice URL leads to our own host, which answers 404 to a plain GET", todo)
+    };
+    Finding::new(severity, Topic::NumberUrlWrong, about, found, todo)
 }
 
 /// A query may hold a secret.
@@ -335,6 +365,10 @@ mod tests {
             ("http://calls.example.com/base/api/twilio/voice", "almost"),
             ("https://calls.example.com/api/twilio/voice", "almost"),
             ("https://calls.example.com/base/api/twilio/recording", "almost"),
+            ("https://anna:hunter2@calls.example.com/base/api/twilio/voice", "almost"),
+            ("https://anna@calls.example.com/base/twiml", "almost"),
+            ("https://calls.example.com/base/api/twilio/voice/", "almost"),
+            ("https://calls.example.com/base/twiml/?assistant=a", "almost"),
             ("https://calls.example.com/base/other", "neighbour"),
             ("https://calls.example.com:8443/other", "stranger"),
             ("https://elsewhere.example/api/twilio/voice", "stranger"),

@@ -101,12 +101,29 @@ fn delete_right(config: &Config, account: &AccountSettings) -> Option<Finding> {
     Some(Finding::new(Severity::Note, Topic::DeleteRightUntried, account.sid.as_str(), found, todo))
 }
 
-/// Whether a key may start recordings is known only when it has started one.
+/// Whether a key may start recordings, and stop them, is known only when it has done it. What our TwiML started is
+/// stopped by a request as well.
 fn start_right(config: &Config, account: &AccountSettings) -> Option<Finding> {
-    let is_ours = |rule: &VoiceRule| rule.account.as_ref().is_none_or(|sid| *sid == account.sid);
-    config.voice.rules.iter().find(|rule| is_ours(rule) && rule.is_by_request()).filter(|_| is_key(account))?;
-    let found = "whether the API key may start recordings ([voice.recording] start = \"rest\") is not tried out";
-    let todo = "where it is a restricted key, see that it may create and update recordings of calls";
+    let is_ours = |rule: &&VoiceRule| rule.account.as_ref().is_none_or(|sid| *sid == account.sid);
+    let ours = || config.voice.rules.iter().filter(is_ours).filter(|_| is_key(account));
+    let starts = ours().any(VoiceRule::is_by_request);
+    let stops = config.recording.max.is_some() && ours().any(|rule| rule.track.is_some());
+    let (found, todo) = match (starts, stops) {
+        (true, true) => (
+            "whether the API key may start recordings ([voice.recording] start = \"rest\") and stop them (RECORDING_MAX) \
+             is not tried out",
+            "where it is a restricted key, see that it may create and update recordings of calls",
+        ),
+        (true, false) => (
+            "whether the API key may start recordings ([voice.recording] start = \"rest\") is not tried out",
+            "where it is a restricted key, see that it may create recordings of calls",
+        ),
+        (false, true) => (
+            "whether the API key may stop recordings that callspool's TwiML started (RECORDING_MAX) is not tried out",
+            "where it is a restricted key, see that it may update recordings of calls, or set RECORDING_MAX=never",
+        ),
+        (false, false) => return None,
+    };
     Some(Finding::new(Severity::Note, Topic::StartRightUntried, account.sid.as_str(), found, todo))
 }
 

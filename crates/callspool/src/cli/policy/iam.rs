@@ -15,11 +15,11 @@ pub(super) fn policy(bucket: &BucketConfig, with_delete: bool) -> Value {
 /// HEAD is `s3:GetObject`, and every request of a multipart upload but its abort is `s3:PutObject`
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html>).
 fn of_s3(bucket: &S3Config, prefix: &str, with_delete: bool) -> Value {
-    let mut actions = vec!["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
+    let mut actions = vec!["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload"];
     if with_delete {
         actions.push("s3:DeleteObject");
     }
-    let arn = format!("arn:aws:s3:::{}", bucket.bucket);
+    let arn = format!("arn:{}:s3:::{}", partition(&bucket.region), bucket.bucket);
     let mut statements = vec![
         json!({
             "Sid": "Recordings",
@@ -32,7 +32,7 @@ fn of_s3(bucket: &S3Config, prefix: &str, with_delete: bool) -> Value {
         json!({
             "Sid": "TellMissingFromForbidden",
             "Effect": "Allow",
-            "Action": ["s3:ListBucket", "s3:GetBucketLocation"],
+            "Action": "s3:ListBucket",
             "Resource": arn,
         }),
     ];
@@ -40,6 +40,16 @@ fn of_s3(bucket: &S3Config, prefix: &str, with_delete: bool) -> Value {
         statements.push(key_statement(&bucket.region, key_id));
     }
     json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// Names in GovCloud and in China begin with a partition of their own
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>).
+fn partition(region: &str) -> &'static str {
+    match region {
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        region if region.starts_with("cn-") => "aws-cn",
+        _ => "aws",
+    }
 }
 
 /// A custom role (<https://cloud.google.com/iam/docs/creating-custom-roles>). Uploads are `create`; reading an object and
@@ -83,14 +93,15 @@ fn of_azure(with_delete: bool) -> Value {
 /// Writing needs a data key; reading, and a multipart upload, needs its decryption
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html>).
 fn key_statement(region: &str, key_id: &str) -> Value {
+    let keys = format!("arn:{}:kms:{region}:*:key", partition(region));
     let mut statement = json!({
         "Sid": "Key",
         "Effect": "Allow",
         "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
         "Resource": match key_id {
             arn if arn.starts_with("arn:") && arn.contains(":key/") => arn.to_owned(),
-            alias if alias.contains("alias/") => format!("arn:aws:kms:{region}:*:key/*"),
-            id => format!("arn:aws:kms:{region}:*:key/{id}"),
+            alias if alias.contains("alias/") => format!("{keys}/*"),
+            id => format!("{keys}/{id}"),
         },
     });
     // A policy names keys, never aliases.
@@ -121,6 +132,33 @@ mod tests {
         let policy = policy_of(&[("ARCHIVE_URL", "s3://calls")], true);
         assert_eq!(policy["Statement"][0]["Resource"], "arn:aws:s3:::calls/*");
         assert!(policy.to_string().contains("s3:DeleteObject"));
+    }
+
+    #[test]
+    fn the_rights_are_those_of_the_readme_and_no_others() {
+        let policy = policy_of(&[("ARCHIVE_URL", "s3://my-recordings/calls")], false);
+        let readme = include_str!("../../../../../README.md");
+        let (_, text) = readme.split_once("```json\n{\"Version\"").expect("the policy in the README");
+        let (text, _) = text.split_once("```").expect("its end");
+        let told: Value = serde_json::from_str(&format!("{{\"Version\"{text}")).expect("JSON");
+        for n in [0, 1] {
+            for name in ["Effect", "Action", "Resource"] {
+                assert_eq!(policy["Statement"][n][name], told["Statement"][n][name]);
+            }
+        }
+    }
+
+    #[test]
+    fn names_begin_with_the_partition_of_the_region() {
+        for (region, partition) in
+            [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn"), ("us-east-1", "aws")]
+        {
+            let pairs = [("ARCHIVE_URL", "s3://calls"), ("S3_REGION", region), ("S3_SSE", "aws:kms:1234-ab")];
+            let policy = policy_of(&pairs, false);
+            assert_eq!(policy["Statement"][0]["Resource"], format!("arn:{partition}:s3:::calls/*"));
+            assert_eq!(policy["Statement"][1]["Resource"], format!("arn:{partition}:s3:::calls"));
+            assert_eq!(policy["Statement"][2]["Resource"], format!("arn:{partition}:kms:{region}:*:key/1234-ab"));
+        }
     }
 
     #[test]

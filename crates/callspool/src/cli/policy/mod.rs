@@ -59,7 +59,7 @@ pub(super) fn run(config: &Config, args: &Args) -> Result<Outcome, Failure> {
             say_json(&lifecycle::rules(bucket(config)?, infrequent_after, expire_after));
         }
         Command::Twilio => say(&twilio::settings(config)),
-        Command::Systemd => say(&systemd::unit(config)),
+        Command::Systemd => say(&systemd::unit(config, std::env::current_exe().ok().as_deref())),
     }
     Ok(Outcome::Done)
 }

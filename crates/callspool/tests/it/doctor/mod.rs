@@ -6,6 +6,7 @@ mod by_request;
 mod callback;
 mod numbers;
 mod provider;
+mod reader;
 mod records;
 mod setup;
 

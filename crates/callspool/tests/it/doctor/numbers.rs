@@ -65,11 +65,19 @@ story! {
     async fn voice_urls_that_will_be_refused_lose(world: World) {
         let mut world = world;
         put_in_order(&mut world).await;
-        for url in [world.url("/api/twilio/recording"), world.url("/base/api/twilio/voice"), world.url("/twiml").replace("http:", "https:")] {
+        let voice = world.url("/api/twilio/voice");
+        for url in [
+            world.url("/api/twilio/recording"),
+            world.url("/base/api/twilio/voice"),
+            world.url("/twiml").replace("http:", "https:"),
+            voice.replace("://", "://anna:hunter2@"),
+            format!("{voice}/"),
+        ] {
             world.twilio.add_number(number(&world, &url));
         }
         let told = doctor(&world, &[]).await;
-        assert_eq!((told.exit, told.severities("number_url_wrong")), (1, vec!["loses"; 3]));
+        assert_eq!((told.exit, told.severities("number_url_wrong")), (1, vec!["loses"; 5]), "{}", told.text);
+        assert!(!told.text.contains("hunter2"), "{}", told.text);
         world.end().await;
     }
 }
@@ -119,7 +127,27 @@ story! {
         assert_eq!(told.only("twiml_callback")["severity"], "loses");
         assert_eq!(told.severities("number_elsewhere"), ["note"], "another port is another's");
         assert!(!told.text.contains("hunter2"));
-        assert_eq!(doctor(&world, &[]).await.only("twiml_unreadable")["severity"], "note");
+        world.end().await;
+    }
+}
+
+story! {
+    async fn a_path_of_our_host_where_nothing_is_is_wrong(world: World) {
+        let mut world = world;
+        put_in_order(&mut world).await;
+        world.twilio.add_number(number(&world, &world.url("/answer")));
+        let told = doctor(&world, &[]).await;
+        assert_eq!((told.exit, told.severities("number_url_wrong")), (1, vec!["loses"]), "{}", told.text);
+        assert!(!told.codes().contains(&"twiml_unreadable"), "{}", told.text);
+        // Of another program's 404 to a GET it is not known what it would answer to Twilio's POST.
+        for (answer, code) in [("404 Not Found", "number_url_wrong"), ("405 Method Not Allowed", "twiml_unreadable")] {
+            let server = Neighbour::answering(format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n"));
+            world.twilio.add_number(number(&world, &format!("{}/answer", server.url)));
+            let told = doctor(&world, &[("APP_URL", &server.url)]).await;
+            let severity = if code == "number_url_wrong" { "advice" } else { "note" };
+            // The number in order is on another port than this address, which loses.
+            assert!(told.severities(code).contains(&severity), "{}", told.text);
+        }
         world.end().await;
     }
 }

@@ -4,9 +4,14 @@ use callspool_domain::{AccountSid, Clock, Secret};
 use callspool_sandbox::twilio::{Account, Route};
 use callspool_sandbox::{Fault, Twilio, TwilioOptions};
 use http::StatusCode;
+use serde_json::Value;
 
 use super::{doctor, put_in_order};
 use crate::harness::{ACCOUNT, TOKEN, World, story};
+
+fn told_of(finding: &Value) -> &str {
+    finding["do"].as_str().expect("what to do")
+}
 
 story! {
     async fn a_provider_that_is_out_leaves_it_open(world: World) {
@@ -55,9 +60,18 @@ story! {
         assert_eq!(told.only("account_unread")["severity"], "note");
         assert_eq!(told.only("delete_right_untried")["severity"], "note");
         assert!(!told.text.contains("key-secret"));
-        assert!(!told.codes().contains(&"start_right_untried"), "{}", told.text);
+        // What our TwiML starts is stopped by a request.
+        let untried = told.only("start_right_untried");
+        assert!(told_of(untried).contains("update") && !told_of(untried).contains("create"), "{untried}");
+        let never = [other.as_slice(), &[("RECORDING_MAX", "never")]].concat();
+        assert!(!doctor(&world, &never).await.codes().contains(&"start_right_untried"));
         world.file.push_str("[voice.recording]\nstart = \"rest\"\n");
-        assert_eq!(doctor(&world, &other).await.only("start_right_untried")["severity"], "note");
+        let told = doctor(&world, &other).await;
+        let untried = told.only("start_right_untried");
+        assert_eq!(untried["severity"], "note");
+        assert!(told_of(untried).contains("create and update"), "{untried}");
+        let told = doctor(&world, &never).await;
+        assert!(!told_of(told.only("start_right_untried")).contains("update"), "{}", told.text);
         for route in [Route::Calls, Route::Numbers] {
             twilio.faults().always(route, Fault::status(StatusCode::FORBIDDEN));
         }
