@@ -145,7 +145,7 @@ story! {
             ("?job=a&job=b", &[]),
             ("?job=%E9", &[]),
             ("", &[("ParentCallSid", "CA-malformed")]),
-            ("", &[("From", "+1415\0555")]),
+            ("", &[("From", "+1415\x00555")]),
             ("", &[("CallStatus", "")]),
         ];
         for (query, special) in odd {
