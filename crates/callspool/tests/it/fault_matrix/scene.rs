@@ -90,14 +90,15 @@ impl Scene {
         let elsewhere = format!("http://{}/elsewhere", self.nobody.address());
         let mut faults = faults::all(&elsewhere);
         faults.retain(|fault| faults::is_silence(fault) == (self.patience == Patience::Short));
-        let is_the_databases = !self.endpoint.is_in_parts() && self.bucket.brand() == Brand::S3;
-        if self.world.database.is_shared() && !is_the_databases {
+        let (in_parts, at_s3) = (self.endpoint.is_in_parts(), self.bucket.brand() == Brand::S3);
+        let shared = self.world.database.is_shared();
+        if (shared && (in_parts || !at_s3)) || (in_parts && !at_s3) {
             // How an upload goes, and at whose store, is nothing to the database: one fault of each kind shows that what is
-            // stored is the same.
+            // stored is the same. So it is of the parts at another store, whose words for each are seen in one request.
             let mut kinds = HashSet::new();
             faults.retain(|fault| kinds.insert(fault.kind()));
             // Nine million bytes a cell: S3's parts have met them all there.
-            if self.endpoint.is_in_parts() && self.bucket.brand() != Brand::S3 {
+            if shared && in_parts && !at_s3 {
                 faults.truncate(2);
             }
         }
