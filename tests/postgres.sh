@@ -35,7 +35,7 @@ start() {
         >"$folder/initdb.log" 2>&1 || fail "initdb failed, see $folder/initdb.log"
     port=$(free_port)
     as_server "$bin/pg_ctl" --pgdata="$folder/data" --log="$folder/server.log" --wait --silent --options="\
--c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories= -c max_connections=200 \
+-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories= -c max_connections=1000 \
 -c fsync=off -c synchronous_commit=off -c full_page_writes=off" start >/dev/null 2>&1 ||
         fail "the server did not start, see $folder/server.log"
     echo "postgres://postgres@127.0.0.1:$port/postgres"

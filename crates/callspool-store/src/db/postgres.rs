@@ -106,8 +106,10 @@ impl Postgres {
         };
         let mut client =
             self.pool.get().await.map_err(|error| Failed { error: no_connection(&error), again: false })?;
-        let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
-        let transaction = transaction.read_only(read_only).start().await.map_err(|error| failed(&error))?;
+        // A read sees one moment throughout, as on SQLite; a write sees what others committed while it waited for a row.
+        let isolation = if read_only { IsolationLevel::RepeatableRead } else { IsolationLevel::ReadCommitted };
+        let transaction = client.build_transaction().isolation_level(isolation).read_only(read_only);
+        let transaction = transaction.start().await.map_err(|error| failed(&error))?;
         let (outcome, news, again) = {
             let tx = Tx::postgres(&transaction);
             let outcome = body(&tx, args).await;

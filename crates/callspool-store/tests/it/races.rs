@@ -19,6 +19,7 @@ on_both! {
     two_allocations_never_agree_on_a_key
     one_attempt_is_ended_once
     two_ties_at_once_leave_one_job
+    a_read_sees_one_moment
 }
 
 mod numbering {
@@ -40,6 +41,25 @@ async fn two_nodes_claim_every_step_once(scene: &Scene) {
     let steps: Vec<String> = claims.into_iter().flatten().map(|claimed| claimed.lease.step).collect();
     let distinct: HashSet<&String> = steps.iter().collect();
     assert_eq!((steps.len(), distinct.len()), (40, 40));
+}
+
+/// What runs and what waits are counted one after the other, and the step moves from one to the other all the time.
+async fn a_read_sees_one_moment(scene: &Scene) {
+    scene.completed(1, None, at(0)).await;
+    let [node, other] = nodes(scene).await;
+    let moves = async {
+        for _ in 0..100 {
+            let [step] = claim(&other, Lane::Transfer, 1, at(0)).await.try_into().expect("the step");
+            assert!(other.hand_back(&step.lease, at(0), at(0)).await.expect("an answer"));
+        }
+    };
+    let counts = async {
+        for _ in 0..200 {
+            let queue = node.queue().await.expect("counts");
+            assert_eq!(queue.iter().map(|count| count.steps).sum::<u64>(), 1, "{queue:?}");
+        }
+    };
+    tokio::join!(moves, counts);
 }
 
 async fn one_callback_on_two_nodes_is_new_once(scene: &Scene) {

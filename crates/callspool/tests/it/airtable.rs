@@ -6,11 +6,17 @@ mod lines;
 mod look_up;
 mod record_by_record;
 
+use std::time::Duration;
+
 use callspool_domain::{Code, JobId, StepName, StepState, Subject};
 use callspool_sandbox::twilio::PlacedCall;
 use callspool_store::StepRow;
 
 use crate::harness::World;
+
+/// Longer than the back-off of a first failure, and over before any call is planned again: planning holds the steps of its
+/// calls for a moment, and a batch is made of those it finds free.
+const OUTAGE_OVER: Duration = Duration::from_secs(10);
 
 /// The permanent link of a call's recording.
 fn link(world: &World, placed: &PlacedCall) -> String {

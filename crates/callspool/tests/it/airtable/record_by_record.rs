@@ -10,7 +10,7 @@ use callspool_sandbox::airtable::Route;
 use callspool_store::RetryWhat;
 use http::StatusCode;
 
-use super::{line, link_step, parked};
+use super::{OUTAGE_OVER, line, link_step, parked};
 use crate::harness::{Table, World, story};
 
 /// Longer than any back-off.
@@ -33,7 +33,7 @@ story! {
         table.faults().clear_all();
         // All ten, the first five, the first two, the first: one of the records is to blame.
         table.faults().times(Route::PatchMany, 4, Fault::status(StatusCode::UNPROCESSABLE_ENTITY));
-        world.advance(LATER).await;
+        world.advance(OUTAGE_OVER).await;
 
         let mut refused = Vec::new();
         for call in &calls {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use callspool_domain::{Lane, StepState};
+use callspool_store::QueueCount;
 
 use super::World;
 
@@ -13,7 +14,6 @@ impl World {
     /// Waits until no step runs and none is due at the present time of the clock.
     pub(crate) async fn settle(&self) {
         self.eventually("the queue to be idle", async || {
-            let changed = self.app().store.steps_changed();
             let now = self.clock.now();
             let mut busy = false;
             for lane in Lane::ALL {
@@ -21,10 +21,14 @@ impl World {
                 let due = self.app().store.next_due(*lane).await.expect("the store answers");
                 busy |= due.is_some_and(|due| due <= now);
             }
-            let counts = self.app().store.queue().await.expect("the store answers");
-            busy |= counts.iter().any(|count| count.state == StepState::Running);
-            // This is no snapshot: what was due and began to run is seen running, and any other move is told.
-            !busy && !changed.has_changed().unwrap_or(true)
+            // The queue comes last and is a snapshot: from a moment at which nothing is due or runs, nothing begins.
+            let queue = self.app().store.queue().await.expect("the store answers");
+            let stirs = |count: &QueueCount| match count.state {
+                StepState::Running => true,
+                StepState::Waiting => count.oldest_due <= now,
+                _ => false,
+            };
+            !busy && !queue.iter().any(stirs)
         })
         .await;
     }
