@@ -88,7 +88,7 @@ impl ProviderStatus {
 
     /// True where it may still be recording: a resource that is fetched says `processing` of a live one.
     pub fn may_run(&self) -> bool {
-        self.finality() < 2 && self.0 != "stopped"
+        self.finality() < 2 && !self.is_stopped()
     }
 
     /// True where it was stopped by a request: the provider is about to have the audio, and may already.

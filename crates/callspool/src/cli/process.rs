@@ -1,7 +1,7 @@
 //! `callspool process RE…`: brings recordings through the pipeline now, also those callspool has never heard of.
 
+use callspool_domain::RecordingSid;
 use callspool_domain::recording::Status;
-use callspool_domain::{RecordingSid, StepFailure};
 
 use crate::lifecycle::log::recording_settled;
 
@@ -20,22 +20,21 @@ pub(super) async fn run(app: SharedApp, args: Args) -> Result<Outcome, Failure> 
     let mut outcome = Outcome::Done;
     for recording in args.recordings {
         let row = app.store.recording(&recording).await?;
-        let asked = match &row {
-            Some(row) if is_kept(row.status) => Ok(true),
-            _ => announce(&app, &recording).await?,
-        };
-        match &asked {
-            Ok(true) => {}
-            Ok(false) => {
-                say(&format!("{recording}: no configured account knows it"));
-                outcome = worse(outcome, Outcome::Findings);
-            }
-            Err(failure) => {
-                say(&format!("{recording}: {failure}"));
-                outcome = worse(outcome, Outcome::Unanswered);
+        if !row.as_ref().is_some_and(|row| is_kept(row.status)) {
+            match announce(&app, &recording).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    say(&format!("{recording}: no configured account knows it"));
+                    outcome = worse(outcome, Outcome::Findings);
+                }
+                Err(Failure::Service(failure)) => {
+                    say(&format!("{recording}: {failure}"));
+                    outcome = worse(outcome, Outcome::Unanswered);
+                }
+                Err(failure) => return Err(failure),
             }
         }
-        if row.is_some() || asked == Ok(true) {
+        if app.store.recording(&recording).await?.is_some() {
             app.store.make_due(&recording, app.clock.now()).await?;
             known.push(recording);
         }
@@ -65,10 +64,10 @@ fn worse(one: Outcome, other: Outcome) -> Outcome {
     if one == Outcome::Unanswered { one } else { other }
 }
 
-/// Asks every account for the recording; the first that knows it announces it. Inside: whether one does, or why that could
-/// not be learnt; one account that refuses keeps no other from being asked.
-async fn announce(app: &SharedApp, recording: &RecordingSid) -> Result<Result<bool, StepFailure>, Failure> {
-    let mut refused = Ok(false);
+/// Asks every account for the recording; the first that knows it announces it. One that refuses keeps no other from being
+/// asked; where none knows it, it may be that one's.
+async fn announce(app: &SharedApp, recording: &RecordingSid) -> Result<bool, Failure> {
+    let mut unknown = Ok(false);
     for account in app.accounts() {
         match account.client.recording(recording).await {
             Ok(None) => {}
@@ -78,10 +77,10 @@ async fn announce(app: &SharedApp, recording: &RecordingSid) -> Result<Result<bo
                 if let Some(settled) = recorded.settled {
                     recording_settled(recording, &call, settled.status, &settled.reason);
                 }
-                return Ok(Ok(true));
+                return Ok(true);
             }
-            Err(failure) => refused = Err(failure),
+            Err(failure) => unknown = Err(Failure::Service(failure)),
         }
     }
-    Ok(refused)
+    unknown
 }

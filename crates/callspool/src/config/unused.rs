@@ -57,7 +57,7 @@ pub(super) fn find(
         ArchiveConfig::Local { .. } => {
             let why = "there is no bucket (S3_BUCKET or ARCHIVE_URL): recordings go into a folder of this machine";
             unused(&OF_S3, why);
-            // A platform may have set these two, which need not mean that a bucket is meant, and often does.
+            // A platform may have set these two although no bucket is meant; as often one is, and its name is missing.
             unused(&["S3_REGION", "AWS_ACCESS_KEY_ID"], why);
             unused(&OF_GOOGLE, why);
             unused(&OF_AZURE, why);

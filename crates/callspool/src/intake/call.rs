@@ -1,7 +1,6 @@
 //! A call as the provider tells of it, in its status callback and in its request for TwiML.
 
 use callspool_domain::call::CallStatus;
-use callspool_domain::recording::StartedBy;
 use callspool_domain::{AccountSid, CallSid, Source};
 use callspool_store::CallEvent;
 
@@ -64,5 +63,5 @@ pub(super) fn our_number(event: &CallEvent) -> Option<&str> {
 pub(super) fn follow(rule: Option<&VoiceRule>, event: &mut CallEvent) {
     let Some(rule) = rule.filter(|_| event.parent.is_none()) else { return };
     event.format = rule.format;
-    event.record = rule.track.filter(|_| rule.start == StartedBy::Rest);
+    event.record = rule.track.filter(|_| rule.is_by_request());
 }

@@ -42,8 +42,8 @@ struct Trouble {
     since: Option<String>,
 }
 
-/// 200 while the database takes in what is to be kept: everything else is waited out. Problems are listed by code, without details, since
-/// anybody may ask.
+/// 200 while the database takes in what is to be kept: everything else is waited out. Problems are listed by code, without
+/// details, since anybody may ask.
 pub(crate) async fn readyz(State(site): State<Arc<Site>>) -> Response {
     let app = &site.app;
     let mut problems = Vec::new();

@@ -150,10 +150,10 @@ async fn look_at(
             let found = found.filter(|finding| !(needs_none && finding.is(Topic::TwimlNotRecorded)));
             found.map(|finding| finding.about(format!("{} ({address})", place.name))).chain(by_request).collect()
         }
-        Answerer::Stranger(_) if of_request(config, account, place, &app, false).is_some() => {
-            of_request(config, account, place, &app, false).into_iter().collect()
-        }
         Answerer::Stranger(host) => {
+            if let Some(by_request) = of_request(config, account, place, &app, false) {
+                return vec![by_request];
+            }
             let found = format!("{host} answers its calls, and is not asked by doctor");
             let todo = "see that the TwiML there starts a recording as callspool policy twilio prints it";
             finding(Severity::Note, Topic::NumberElsewhere, found, todo)

@@ -5,6 +5,8 @@ use std::time::Duration;
 use callspool_sandbox::{BodyKind, Fault, FaultKind};
 use http::StatusCode;
 
+use crate::harness::Nobody;
+
 /// Every status that a service, or something in front of it, may answer with.
 const STATUSES: [u16; 15] = [400, 401, 403, 404, 408, 409, 410, 412, 413, 422, 500, 502, 503, 504, 507];
 /// A body breaks off here: within the head of a WAV file, of a list, of an error.
@@ -12,8 +14,8 @@ const EARLY: u64 = 20;
 /// So long that a client with a bound has long given up, and one without has not noticed yet.
 const LONG_HEAD: usize = 2 << 20;
 
-/// All of them. `elsewhere` is where redirects lead; nobody may follow one.
-pub(super) fn all(elsewhere: &str) -> Vec<Fault> {
+/// All of them, as they stand here. `elsewhere` is where redirects lead; nobody may follow one.
+fn all(elsewhere: &str) -> Vec<Fault> {
     let status = |code: u16| StatusCode::from_u16(code).expect("a status");
     let mut faults: Vec<Fault> = STATUSES.map(|code| Fault::status(status(code))).to_vec();
     let page = |code, body| Fault::Status { code: status(code), retry_after: None, body };
@@ -44,6 +46,13 @@ pub(super) fn all(elsewhere: &str) -> Vec<Fault> {
     faults
 }
 
+/// Those that show by time alone, or those that do not. A redirect of theirs leads to `nobody`.
+pub(super) fn of(nobody: &Nobody, silent: bool) -> Vec<Fault> {
+    let mut faults = all(&format!("http://{}/elsewhere", nobody.address()));
+    faults.retain(|fault| is_silence(fault) == silent);
+    faults
+}
+
 /// Well formed for each service that speaks JSON, but about a recording, a call and a record that nobody asked for.
 fn about_something_else() -> Fault {
     let text = serde_json::json!({
@@ -66,7 +75,7 @@ pub(super) fn is_about_something_else(fault: &Fault) -> bool {
 }
 
 /// Whether it shows by nothing but time passing.
-pub(super) fn is_silence(fault: &Fault) -> bool {
+fn is_silence(fault: &Fault) -> bool {
     matches!(fault.kind(), FaultKind::Hang | FaultKind::Stall)
 }
 

@@ -54,13 +54,6 @@ impl Room {
         &self.placed.recording_sid
     }
 
-    fn faults(&self, silent: bool) -> Vec<Fault> {
-        let elsewhere = format!("http://{}/elsewhere", self.nobody.address());
-        let mut faults = faults::all(&elsewhere);
-        faults.retain(|fault| faults::is_silence(fault) == silent);
-        faults
-    }
-
     /// Follows the permanent link as a player would; `through` where the store would sign.
     async fn listen(&self, through: bool) -> Heard {
         let play = format!("/calls/{}/recording/{}/play", self.placed.call_sid, self.recording());
@@ -167,7 +160,7 @@ async fn before_it_is_archived(kind: Kind) {
         let room = Room::enter(world).await;
         let step = room.world.step(StepName::Archive, Subject::Recording(room.recording().clone())).await;
         assert_eq!(step.state, StepState::Waiting);
-        for fault in room.faults(silent) {
+        for fault in faults::of(&room.nobody, silent) {
             room.world.twilio.faults().always(ProviderRoute::Media, fault.clone());
             let whole = room.check(&room.listen(false).await, &fault);
             assert_eq!(whole, costs_nothing(&fault), "{fault:?}");
@@ -190,7 +183,7 @@ async fn from_a_bucket(brand: Brand) {
         let room = Room::enter(world).await;
         assert_eq!(room.world.recording(room.recording()).await.status, Status::Archived);
         let Heard::Whole(whole_audio) = room.listen(true).await else { panic!("it plays") };
-        for fault in room.faults(silent) {
+        for fault in faults::of(&room.nobody, silent) {
             // The provider's copy stands in while there is one.
             for instead in [true, false] {
                 bucket.faults().always(s3::Route::Get, fault.clone());

@@ -1,6 +1,6 @@
 //! The fault matrix: every request of the program × every fault of the sandbox × both databases.
 //!
-//! In each cell a fault lasts for two attempts and the world heals. Meanwhile the step says what is wrong by the expected
+//! In each cell a fault lasts for two attempts, or one where an attempt takes megabytes or seconds, and the world heals. Meanwhile the step says what is wrong by the expected
 //! code and nothing happens too early; afterwards there is one object, one line, one release, as if nothing had been.
 //! Rows and columns are held against what the sandbox has, so a new fault or a new request can't be forgotten.
 

@@ -22,9 +22,9 @@ use crate::harness::{Bucket, IMPATIENT, Kind, Nobody, Table, World};
 
 /// Longer than any back-off, penalty or wait for a probe.
 const LATER: Duration = Duration::from_secs(360);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 /// What a step's due time may be spread by.
-const SPREAD: Duration = Duration::from_secs(12);
+pub(super) const SPREAD: Duration = Duration::from_secs(12);
 /// What stood in a history before.
 const PRIOR: &str = "called back twice\r\n";
 /// How many times the clock is turned for a world to come right again.
@@ -87,20 +87,17 @@ impl Scene {
 
     /// The faults that can be played here.
     pub(super) fn faults(&self) -> Vec<Fault> {
-        let elsewhere = format!("http://{}/elsewhere", self.nobody.address());
-        let mut faults = faults::all(&elsewhere);
-        faults.retain(|fault| faults::is_silence(fault) == (self.patience == Patience::Short));
-        let (in_parts, at_s3) = (self.endpoint.is_in_parts(), self.bucket.brand() == Brand::S3);
-        let shared = self.world.database.is_shared();
-        if (shared && (in_parts || !at_s3)) || (in_parts && !at_s3) {
-            // How an upload goes, and at whose store, is nothing to the database: one fault of each kind shows that what is
-            // stored is the same. So it is of the parts at another store, whose words for each are seen in one request.
+        let mut faults = faults::of(&self.nobody, self.patience == Patience::Short);
+        // How an upload goes, at whose store, and on which database have nothing to do with one another. Where two of them
+        // are not the plain case, one fault of each kind shows it; where all three are not, two faults do.
+        let unusual = [self.endpoint.is_in_parts(), self.bucket.brand() != Brand::S3, self.world.database.is_shared()];
+        let unusual = unusual.into_iter().filter(|unusual| *unusual).count();
+        if unusual >= 2 {
             let mut kinds = HashSet::new();
             faults.retain(|fault| kinds.insert(fault.kind()));
-            // Nine million bytes a cell: S3's parts have met them all there.
-            if shared && in_parts && !at_s3 {
-                faults.truncate(2);
-            }
+        }
+        if unusual == 3 {
+            faults.truncate(2);
         }
         faults.retain(|fault| !matches!(expected(self.endpoint, self.bucket.brand(), fault), Outcome::LeftOut(_)));
         faults

@@ -12,6 +12,7 @@ use callspool_store::StepRow;
 use super::endpoints::Endpoint;
 use super::expected::{Outcome, is_slow, of_the_provider, refusal};
 use super::faults;
+use super::scene::{DAY, SPREAD};
 use crate::harness::{ACCOUNT, IMPATIENT, Kind, Nobody, World};
 
 /// The requests that starting and stopping needs.
@@ -21,10 +22,6 @@ const NUMBER: &str = "+14155550199";
 const FILE: &str = "[[voice]]\nnumber = \"+14155550199\"\n[voice.recording]\nstart = \"rest\"";
 /// `RECORDING_MAX`: what a call of the matrix lasts.
 const MAX: Duration = Duration::from_secs(60);
-/// What a step's due time may be spread by.
-const SPREAD: Duration = Duration::from_secs(12);
-/// A service may ask to be left alone for this long, at most.
-const DAY: Duration = Duration::from_secs(24 * 3600);
 /// How many times the clock is turned for a step to be done.
 const TURNS: usize = 6;
 
@@ -60,13 +57,6 @@ impl Scene {
         }
         world.boot().await;
         Some(Self { world, route, nobody: World::listen_for_nobody(), calls: Vec::new() })
-    }
-
-    fn faults(&self, silent: bool) -> Vec<Fault> {
-        let elsewhere = format!("http://{}/elsewhere", self.nobody.address());
-        let mut faults = faults::all(&elsewhere);
-        faults.retain(|fault| faults::is_silence(fault) == silent);
-        faults
     }
 
     fn job(&self) -> String {
@@ -220,7 +210,7 @@ impl Scene {
 async fn every_fault_of(route: Route, kind: Kind) {
     for silent in [false, true] {
         let Some(mut scene) = Scene::set(route, kind, silent).await else { return };
-        for fault in scene.faults(silent) {
+        for fault in faults::of(&scene.nobody, silent) {
             scene.play(&fault).await;
         }
         scene.end().await;

@@ -80,7 +80,7 @@ impl Database {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    /// Lets nobody write about calls until the lock is dropped.
+    /// Lets nobody write about calls, or try whether he could, until the lock is dropped.
     pub(crate) async fn lock(&self) -> Lock {
         if let Some(file) = self.file() {
             file.execute_batch("BEGIN IMMEDIATE").expect("the file is free");
@@ -89,7 +89,7 @@ impl Database {
         let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.expect("the server answers");
         tokio::spawn(connection);
         client
-            .batch_execute("BEGIN; LOCK TABLE calls, callbacks IN ACCESS EXCLUSIVE MODE")
+            .batch_execute("BEGIN; LOCK TABLE calls, callbacks, meta IN ACCESS EXCLUSIVE MODE")
             .await
             .expect("the table is free");
         Lock::Server(client)
