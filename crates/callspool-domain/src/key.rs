@@ -1,7 +1,7 @@
 //! Archive keys: the template of `RECORDING_KEY` and what becomes of hostile values in it.
 //!
 //! Guarantee: whatever the values are, a rendered key stays below its prefix (no empty, `.` or `..` segment, no control
-//! byte), is plain ASCII, and is different for different recordings once [`KeyTemplate::candidate`] counts up.
+//! byte), is plain ASCII, and is different for different recordings once [`KeyTemplate::candidates`] are counted up.
 
 use std::fmt::Write as _;
 
@@ -84,23 +84,23 @@ impl KeyTemplate {
         Ok(Self(parts))
     }
 
-    /// The n-th key to try for a recording: 0 is the template's own, 1 adds `-{recording_sid}`, n adds `-{recording_sid}-{n}`.
-    pub fn candidate(&self, fields: &KeyFields<'_>, n: u32) -> String {
+    /// The keys to try for a recording, so many: the template's own, then with `-{recording_sid}`, then with
+    /// `-{recording_sid}-{n}` from 2 on.
+    pub fn candidates(&self, fields: &KeyFields<'_>, count: u32) -> Vec<String> {
         let mut key = self.render(fields);
         // A template without {ext}: what is sealed must not look like audio, nor take its place.
         if matches!(fields.contents, Contents::Sealed(_)) && !key.ends_with(".enc") {
             key.push_str(".enc");
         }
-        let extra = match n {
-            0 => return key,
-            1 => format!("-{}", fields.recording),
-            n => format!("-{}-{n}", fields.recording),
-        };
         let ending = format!(".{}", fields.contents.extension());
-        match key.strip_suffix(&ending) {
-            Some(stem) => format!("{stem}{extra}{ending}"),
-            None => format!("{key}{extra}"),
-        }
+        let (stem, ending) = key.strip_suffix(&ending).map_or((key.as_str(), ""), |stem| (stem, ending.as_str()));
+        let sid = fields.recording;
+        let candidate = |n| match n {
+            0 => key.clone(),
+            1 => format!("{stem}-{sid}{ending}"),
+            n => format!("{stem}-{sid}-{n}{ending}"),
+        };
+        (0..count).map(candidate).collect()
     }
 
     fn render(&self, fields: &KeyFields<'_>) -> String {
@@ -233,7 +233,7 @@ mod tests {
             track: Track::Mixed,
             contents,
         };
-        KeyTemplate::parse(template).expect("template").candidate(&fields, n)
+        KeyTemplate::parse(template).expect("template").candidates(&fields, n + 1).pop().expect("keys")
     }
 
     const CALL: &str = "CA0123456789abcdef0123456789abcdef";

@@ -4,13 +4,14 @@ use callspool_domain::line::{self, Line};
 use callspool_domain::{JobId, Timestamp};
 
 use crate::db::{Row, Tx, params, statements};
-use crate::{Result, Store};
+use crate::{Error, Result, Store};
 
 statements! {
     KNOW: "jobs" = "INSERT INTO jobs (job_id, job_history, created_at) VALUES ($1, '', $2) ON CONFLICT (job_id) DO NOTHING";
     GET: "jobs" = "SELECT job_id, record_id, job_history, url, created_at FROM jobs WHERE job_id = $1";
     LOCK_HISTORY: "jobs" = "SELECT job_history FROM jobs WHERE job_id = $1 FOR UPDATE";
-    WRITE: "jobs" = "UPDATE jobs SET job_history = $2, url = COALESCE($3, url) WHERE job_id = $1";
+    WRITE: "jobs" =
+        "UPDATE jobs SET job_history = $2, url = COALESCE($3, url) WHERE job_id = $1 RETURNING job_history";
     NOTE_RECORD: "jobs" = "UPDATE jobs SET record_id = $2 WHERE job_id = $1 AND record_id IS DISTINCT FROM $2";
 }
 
@@ -30,31 +31,23 @@ pub struct JobRow {
 }
 
 impl Store {
-    /// Adds the lines that are missing to the job's built-in history, creating the job where it is not known; returns the
-    /// history after. What stood there before stays byte for byte. `url` replaces the URL field.
-    pub async fn append_job_history(
-        &self,
-        job: &JobId,
-        lines: &[Line],
-        url: Option<&str>,
-        now: Timestamp,
-    ) -> Result<String> {
-        let args = (job.clone(), lines.to_vec(), url.map(str::to_owned), now);
-        self.write(args, |tx, (job, lines, url, now)| Box::pin(append(tx, job, lines, url.as_deref(), *now))).await
-    }
-
     /// One job.
     pub async fn job(&self, job: &JobId) -> Result<Option<JobRow>> {
         self.read(job.clone(), |tx, job| Box::pin(async move { tx.optional(&GET, params![job], read_job).await })).await
     }
 }
 
-async fn append(tx: &Tx<'_>, job: &JobId, lines: &[Line], url: Option<&str>, now: Timestamp) -> Result<String> {
+/// Adds the lines that are missing to the job's built-in history; what stood there before stays byte for byte. `url`
+/// replaces the URL field. Fails where a line does not stand in what the database has then.
+pub(crate) async fn append(tx: &Tx<'_>, job: &JobId, lines: &[Line], url: Option<&str>, now: Timestamp) -> Result<()> {
     know(tx, job, now).await?;
     let before: String = tx.optional(&LOCK_HISTORY, params![job], |row| row.get(0)).await?.unwrap_or_default();
     let after = line::append(&before, lines).unwrap_or(before);
-    tx.execute(&WRITE, params![job, &after, url]).await?;
-    Ok(after)
+    let written: Option<String> = tx.optional(&WRITE, params![job, &after, url], |row| row.get(0)).await?;
+    match lines.iter().find(|line| !line.is_in(written.as_deref().unwrap_or_default())) {
+        Some(line) => Err(Error::Defect(format!("the line of {} is not in the history of {job}", line.recording))),
+        None => Ok(()),
+    }
 }
 
 /// Makes sure that the job is listed.

@@ -20,8 +20,9 @@ statements! {
         state = 'owed', owed_at = excluded.owed_at, confirmed_at = NULL";
     // Of lines owed at one moment the one about the recording comes before the one about its leaving.
     OWED: "lines" = "SELECT l.recording_sid, l.job_id, r.call_sid, r.status, r.reason, r.error_code, \
-        l.event, l.owed_at, l.source, l.moved_to FROM lines l \
+        l.event, l.owed_at, l.source, l.moved_to, s.created_at FROM lines l \
         JOIN recordings r ON r.recording_sid = l.recording_sid \
+        LEFT JOIN steps s ON s.step_id = 'archive/' || l.recording_sid \
         WHERE l.job_id = $1 AND l.state = 'owed' ORDER BY l.owed_at, l.recording_sid, l.event DESC";
     SOURCE: "calls" = "SELECT job_id, source FROM calls WHERE call_sid = $1";
     FORGET_MOVE: "lines" = "DELETE FROM lines WHERE job_id = $1 AND recording_sid = $2 AND event = 'Moved'";
@@ -57,6 +58,8 @@ pub struct OwedLine {
     pub source: Source,
     /// The job the call belongs to now, where the line reports that.
     pub moved_to: Option<JobId>,
+    /// When the recording was announced as finished: its archive step was first wanted then.
+    pub finished_at: Option<Timestamp>,
 }
 
 /// What came of asking for a renewed link.
@@ -114,6 +117,7 @@ fn read_owed(row: &Row<'_>) -> Result<OwedLine> {
         at: row.get(7)?,
         source: row.get(8)?,
         moved_to: row.get(9)?,
+        finished_at: row.get(10)?,
     })
 }
 

@@ -1,8 +1,8 @@
 //! SQLite: one writing thread that commits many bodies at once, and a few reading threads beside it.
 //!
-//! Guarantee: nobody is answered before the COMMIT that holds his changes has succeeded with fsync. Each body has its own
-//! savepoint, so that one that fails takes nothing along; a COMMIT that fails, or a transaction that SQLite has rolled back
-//! by itself (disk full), fails everyone in it.
+//! Guarantee: nobody is answered before the COMMIT that holds his changes has succeeded with fsync. A body that fails takes
+//! nothing along: its group begins anew, each body in a savepoint of its own. A COMMIT that fails, or a transaction that
+//! SQLite has rolled back by itself (disk full), fails everyone in it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -35,21 +35,49 @@ const CHECKPOINT: i32 = 4000;
 
 const CONTROL: Statement = Statement::new("the transaction", "");
 
-/// A body on its way to a thread: run on a connection, or refused with the reason.
-type Job = Box<dyn FnOnce(Result<&Mutex<Connection>, &str>) -> Option<Ran> + Send>;
+/// A body on its way through a thread: run on a connection, perhaps twice, and then told what came of it.
+trait Job: Send {
+    /// Runs the body to its end. Returns whether its changes are to be kept, and what others are told once they are.
+    fn run(&mut self, connection: &Mutex<Connection>) -> (bool, News);
 
-/// Tells whoever asked, once it is known whether the changes are committed or why not.
-type Answer = Box<dyn FnOnce(Result<(), &str>) + Send>;
+    /// Tells whoever asked: the body's outcome once it is committed, or why nothing came of it.
+    fn answer(self: Box<Self>, committed: Result<(), &str>);
+}
 
-/// A body that has run, and whom to tell whether it is committed.
-struct Ran {
-    kept: bool,
-    news: News,
-    answer: Answer,
+/// Somebody's body, and where its outcome goes.
+struct Asked<A, T> {
+    args: A,
+    body: Body<A, T>,
+    outcome: Option<Result<T>>,
+    answer: oneshot::Sender<Result<T>>,
+}
+
+impl<A: Send + Sync, T: Send> Job for Asked<A, T> {
+    fn run(&mut self, connection: &Mutex<Connection>) -> (bool, News) {
+        let tx = Tx::sqlite(connection);
+        let outcome = match catch_unwind(AssertUnwindSafe(|| (self.body)(&tx, &self.args).now_or_never())) {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => Err(Error::Defect("a body waited for something else than SQL".to_owned())),
+            Err(_) => Err(Error::Defect("a body panicked".to_owned())),
+        };
+        let kept = outcome.is_ok();
+        self.outcome = Some(outcome);
+        (kept, tx.news)
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), &str>) {
+        let not_run = || Err(Error::Defect("a body was answered before it had run".to_owned()));
+        let outcome = match committed {
+            Ok(()) => self.outcome.unwrap_or_else(not_run),
+            Err(why) => Err(Error::Unavailable(why.to_owned())),
+        };
+        // Whoever asked may have gone; what is committed stays committed.
+        self.answer.send(outcome).unwrap_or_default();
+    }
 }
 
 enum Message {
-    Run(Job),
+    Run(Box<dyn Job>),
     Stop,
 }
 
@@ -147,35 +175,9 @@ where
 {
     let stopped = || Error::Unavailable("the store is closed".to_owned());
     let (answer, answered) = oneshot::channel();
-    let job: Job = Box::new(move |connection| match connection {
-        Ok(connection) => {
-            let (outcome, news) = run(connection, &args, body);
-            let kept = outcome.is_ok();
-            let answer = Box::new(move |committed: Result<(), &str>| {
-                let outcome = committed.map_err(|why| Error::Unavailable(why.to_owned())).and(outcome);
-                // Whoever asked may have gone; what is committed stays committed.
-                answer.send(outcome).unwrap_or_default();
-            });
-            Some(Ran { kept, news, answer })
-        }
-        Err(why) => {
-            answer.send(Err(Error::Unavailable(why.to_owned()))).unwrap_or_default();
-            None
-        }
-    });
+    let job = Box::new(Asked { args, body, outcome: None, answer });
     to.send(Message::Run(job)).await.map_err(|_| stopped())?;
     answered.await.map_err(|_| stopped())?
-}
-
-/// Runs a body to its end; it has nothing to wait for.
-fn run<A, T>(connection: &Mutex<Connection>, args: &A, body: Body<A, T>) -> (Result<T>, News) {
-    let tx = Tx::sqlite(connection);
-    let outcome = match catch_unwind(AssertUnwindSafe(|| body(&tx, args).now_or_never())) {
-        Ok(Some(outcome)) => outcome,
-        Ok(None) => Err(Error::Defect("a body waited for something else than SQL".to_owned())),
-        Err(_) => Err(Error::Defect("a body panicked".to_owned())),
-    };
-    (outcome, tx.news)
 }
 
 fn write_groups(
@@ -190,68 +192,101 @@ fn write_groups(
         let Some(Message::Run(first)) = jobs.blocking_recv() else { return };
         // Whoever is about to ask gets the chance, where processors are scarce: one commit for more of them.
         std::thread::yield_now();
-        let mut group = Vec::new();
-        let ran = run_group(connection, first, jobs, most, &mut group, &mut stopping);
-        let news = News::default();
-        group.iter().filter(|ran| ran.kept).for_each(|ran| news.add(&ran.news));
+        let mut group = vec![first];
+        let (news, ran) = match run_group(connection, jobs, most, &mut group, &mut stopping) {
+            Ok(news) => (news, Ok(())),
+            Err(why) => (News::default(), Err(why)),
+        };
         if !checkpoint.pass_blocking(CommitMoment::Before, &news) {
             return;
         }
-        let committed = ran.and_then(|()| commit(connection));
+        let committed = ran.and_then(|()| control(connection, "COMMIT")).inspect_err(|_| {
+            // It may have been rolled back already; then there is nothing to do.
+            control(connection, "ROLLBACK").unwrap_or_default();
+        });
         if committed.is_ok() {
             if !checkpoint.pass_blocking(CommitMoment::After, &news) {
                 return;
             }
             signals.committed(&news);
         }
-        for ran in group {
-            (ran.answer)(committed.as_ref().copied().map_err(String::as_str));
+        for job in group {
+            job.answer(committed.as_ref().copied().map_err(String::as_str));
         }
     }
 }
 
-/// Runs the first body and whatever else waits already, `most` at most, in one transaction, which is open then.
+/// Runs the first body and whatever else waits already, `most` at most, in one transaction, which is open then. Returns
+/// what is to be told once it is committed.
 fn run_group(
     connection: &Mutex<Connection>,
-    first: Job,
     jobs: &mut mpsc::Receiver<Message>,
     most: usize,
-    group: &mut Vec<Ran>,
+    group: &mut Vec<Box<dyn Job>>,
     stopping: &mut bool,
-) -> Result<(), String> {
-    let mut next = Some(first);
+) -> Result<News, String> {
     if let Err(why) = control(connection, "BEGIN IMMEDIATE") {
         // Whoever comes once the first are told of it has not waited yet, and is not refused for it.
-        let mut refused = Vec::new();
-        while let Some(job) = next.take() {
-            refused.push(job);
-            if refused.len() < most {
-                next = waiting(jobs, stopping);
-            }
+        while group.len() < most
+            && let Some(job) = waiting(jobs, stopping)
+        {
+            group.push(job);
         }
-        refused.into_iter().for_each(|job| drop(job(Err(&why))));
         return Err(why);
     }
-    while let Some(job) = next.take() {
-        if let Err(why) = run_in_savepoint(connection, job, group) {
-            control(connection, "ROLLBACK").unwrap_or_default();
-            return Err(why);
+    let (mut at, news) = (0, News::default());
+    while let Some(job) = group.get_mut(at) {
+        let (kept, told) = job.run(connection);
+        if !kept {
+            return run_apart(connection, group);
         }
-        if group.len() < most {
-            next = waiting(jobs, stopping);
+        news.add(&told);
+        at += 1;
+        if at == group.len()
+            && at < most
+            && let Some(job) = waiting(jobs, stopping)
+        {
+            group.push(job);
         }
     }
-    Ok(())
+    still_open(connection)?;
+    Ok(news)
 }
 
-fn commit(connection: &Mutex<Connection>) -> Result<(), String> {
-    control(connection, "COMMIT").inspect_err(|_| {
-        // It may have been rolled back already; then there is nothing to do.
-        control(connection, "ROLLBACK").unwrap_or_default();
-    })
+/// Runs a group once more from its beginning, since one of them failed: each in a savepoint. Ordinarily none fails, and a
+/// savepoint costs a tenth of the writing.
+fn run_apart(connection: &Mutex<Connection>, group: &mut [Box<dyn Job>]) -> Result<News, String> {
+    still_open(connection)?;
+    control(connection, "ROLLBACK")?;
+    control(connection, "BEGIN IMMEDIATE")?;
+    let news = News::default();
+    for job in group {
+        news.add(&run_in_savepoint(connection, job.as_mut())?);
+    }
+    Ok(news)
 }
 
-fn waiting(jobs: &mut mpsc::Receiver<Message>, stopping: &mut bool) -> Option<Job> {
+/// The body's news, where it is kept. Fails only where the whole transaction is lost.
+fn run_in_savepoint(connection: &Mutex<Connection>, job: &mut dyn Job) -> Result<News, String> {
+    control(connection, "SAVEPOINT body")?;
+    let (kept, news) = job.run(connection);
+    still_open(connection)?;
+    if !kept {
+        control(connection, "ROLLBACK TO body")?;
+    }
+    control(connection, "RELEASE body")?;
+    Ok(if kept { news } else { News::default() })
+}
+
+/// SQLite gives a transaction up by itself where it can't go on.
+fn still_open(connection: &Mutex<Connection>) -> Result<(), String> {
+    match connection.lock().unwrap_or_else(PoisonError::into_inner).sqlite.is_autocommit() {
+        true => Err("SQLite gave the transaction up; is the disk full?".to_owned()),
+        false => Ok(()),
+    }
+}
+
+fn waiting(jobs: &mut mpsc::Receiver<Message>, stopping: &mut bool) -> Option<Box<dyn Job>> {
     match jobs.try_recv() {
         Ok(Message::Run(job)) => Some(job),
         Ok(Message::Stop) => {
@@ -260,26 +295,6 @@ fn waiting(jobs: &mut mpsc::Receiver<Message>, stopping: &mut bool) -> Option<Jo
         }
         Err(_) => None,
     }
-}
-
-/// Fails only where the whole transaction is lost.
-fn run_in_savepoint(connection: &Mutex<Connection>, job: Job, group: &mut Vec<Ran>) -> Result<(), String> {
-    if let Err(why) = control(connection, "SAVEPOINT body") {
-        job(Err(&why));
-        return Err(why);
-    }
-    let kept = job(Ok(connection)).is_none_or(|ran| {
-        group.push(ran);
-        group.last().is_some_and(|ran| ran.kept)
-    });
-    let lost = connection.lock().unwrap_or_else(PoisonError::into_inner).sqlite.is_autocommit();
-    if lost {
-        return Err("SQLite gave the transaction up; is the disk full?".to_owned());
-    }
-    if !kept {
-        control(connection, "ROLLBACK TO body")?;
-    }
-    control(connection, "RELEASE body")
 }
 
 fn control(connection: &Mutex<Connection>, text: &str) -> Result<(), String> {
@@ -291,14 +306,14 @@ fn control(connection: &Mutex<Connection>, text: &str) -> Result<(), String> {
 fn read_one_by_one(connection: &Mutex<Connection>, jobs: &Mutex<mpsc::Receiver<Message>>) {
     loop {
         let message = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-        let Some(Message::Run(job)) = message else { return };
+        let Some(Message::Run(mut job)) = message else { return };
         let began = control(connection, "BEGIN");
-        let ran = job(began.as_ref().map(|()| connection).map_err(String::as_str));
+        if began.is_ok() {
+            job.run(connection);
+        }
         // A read has nothing to keep; ending it lets SQLite move its log on.
         control(connection, "ROLLBACK").unwrap_or_default();
-        if let Some(ran) = ran {
-            (ran.answer)(Ok(()));
-        }
+        job.answer(began.as_ref().copied().map_err(String::as_str));
     }
 }
 

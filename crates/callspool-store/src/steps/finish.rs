@@ -176,7 +176,25 @@ impl Store {
         record_id: Option<&str>,
         now: Timestamp,
     ) -> Result<bool> {
-        let linked = Linked { job: job.clone(), written: written.to_vec(), record_id: record_id.map(str::to_owned) };
+        let place = History::Elsewhere { record_id: record_id.map(str::to_owned) };
+        self.finish_link(lease, Linked { job: job.clone(), lines: written.to_vec(), place }, now).await
+    }
+
+    /// Adds the lines that are missing to the job's built-in history, reads them back, and ends the step as
+    /// [`finish_linked`](Self::finish_linked) does, in one transaction. `url` replaces the URL field.
+    pub async fn finish_linked_here(
+        &self,
+        lease: &Lease,
+        job: &JobId,
+        lines: &[Line],
+        url: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let place = History::Here { url: url.map(str::to_owned) };
+        self.finish_link(lease, Linked { job: job.clone(), lines: lines.to_vec(), place }, now).await
+    }
+
+    async fn finish_link(&self, lease: &Lease, linked: Linked, now: Timestamp) -> Result<bool> {
         let args = (lease.clone(), linked, self.shared_policy(), now);
         self.write(args, |tx, (lease, linked, policy, now)| Box::pin(link(tx, lease, linked, policy, *now))).await
     }
@@ -313,18 +331,26 @@ async fn settle(
     Ok(true)
 }
 
-/// What a link step has achieved.
+/// Where the history of a job is.
+enum History {
+    /// In the ledger, where the lines are still to be written.
+    Here { url: Option<String> },
+    /// In the customer's records, where they were read back.
+    Elsewhere { record_id: Option<String> },
+}
+
+/// What a link step ends with.
 struct Linked {
     job: JobId,
-    written: Vec<Line>,
-    record_id: Option<String>,
+    lines: Vec<Line>,
+    place: History,
 }
 
 async fn link(tx: &Tx<'_>, lease: &Lease, linked: &Linked, policy: &Policy, now: Timestamp) -> Result<bool> {
-    let Linked { job, written, record_id } = linked;
+    let Linked { job, lines, place } = linked;
     // Calls are locked before the step, as everywhere, and in the order of their ids.
     let mut by_call: BTreeMap<CallSid, Vec<&Line>> = BTreeMap::new();
-    for line in written {
+    for line in lines {
         if let Some(call) = calls::of(tx, &line.recording).await? {
             by_call.entry(call).or_default().push(line);
         }
@@ -337,11 +363,13 @@ async fn link(tx: &Tx<'_>, lease: &Lease, linked: &Linked, policy: &Policy, now:
         return Ok(fence.is_kept());
     }
     services::succeeded(tx, &[Service::Records], now).await?;
-    if let Some(record_id) = record_id {
-        jobs::note_record(tx, job, record_id).await?;
+    match place {
+        History::Here { url } => jobs::append(tx, job, lines, url.as_deref(), now).await?,
+        History::Elsewhere { record_id: Some(record_id) } => jobs::note_record(tx, job, record_id).await?,
+        History::Elsewhere { record_id: None } => {}
     }
-    for (call, written) in &by_call {
-        for line in written {
+    for (call, lines) in &by_call {
+        for line in lines {
             lines::confirm(tx, call, job, line, now).await?;
         }
     }

@@ -29,7 +29,6 @@ statements! {
     COUNT_RUNNING: "steps" = count!("running");
     COUNT_PARKED: "steps" = count!("parked");
     STEP: "steps" = concat!(step_columns!(), "step_id = $1");
-    WANTED_AT: "steps" = "SELECT created_at FROM steps WHERE step_id = $1";
     PARKED: "steps" = concat!(step_columns!(), "state = 'parked' ORDER BY name, code, due_at LIMIT $1");
     AFTER_FAILURE: "steps" =
         concat!(step_columns!(), "state = 'waiting' AND code IS NOT NULL ORDER BY due_at, step_id LIMIT $1");
@@ -101,15 +100,6 @@ impl Store {
     /// Every step there ever was on a subject.
     pub async fn steps_of(&self, subject: &Subject) -> Result<Vec<StepRow>> {
         self.read(subject.clone(), |tx, subject| Box::pin(steps_of(tx, subject))).await
-    }
-
-    /// When a step was first wanted; `None` where it never was.
-    pub async fn wanted_at(&self, name: StepName, subject: &Subject) -> Result<Option<Timestamp>> {
-        let step = step_id(name, subject);
-        self.read(step, |tx, step| {
-            Box::pin(async move { tx.optional(&WANTED_AT, params![step.as_str()], |row| row.get(0)).await })
-        })
-        .await
     }
 
     /// Steps that are parked or wait after a failure, parked ones first, at most 1000.

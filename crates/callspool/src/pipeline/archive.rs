@@ -104,7 +104,7 @@ impl Transfer<'_> {
             track: recording.track,
             contents,
         };
-        (0..KEYS).map(|n| settings.key.candidate(&fields, n)).collect()
+        settings.key.candidates(&fields, KEYS)
     }
 
     /// `taken` is a key that was found to hold somebody else's object.

@@ -11,7 +11,7 @@ use callspool_clients::records::{Found, Pace, RecordId, Row, Write, Written};
 use callspool_domain::failure::Code;
 use callspool_domain::line::{Event, Line, Said, append, no_recording_reason};
 use callspool_domain::step::no_match;
-use callspool_domain::{JobId, RecordingSid, StepFailure, StepName, Subject};
+use callspool_domain::{JobId, StepFailure, Subject};
 use callspool_store::{Claimed, Lease, OwedLine};
 use futures::future::join_all;
 
@@ -60,7 +60,7 @@ pub(super) async fn run_batch(app: &App, steps: &[Claimed]) -> Vec<Result<(), St
         match lines(app, &task.owed).await {
             // A job may be owed nothing any more: its call was tied to another one before anything was written.
             Ok(lines) if lines.is_empty() => {
-                ended.insert(step, close(app, &task, None).await);
+                ended.insert(step, confirm(app, &task, "", None).await);
             }
             Ok(lines) => {
                 task.lines = lines;
@@ -134,9 +134,10 @@ async fn link_built_in(app: &App, tasks: &[Task<'_>]) -> Vec<Result<(), Stop>> {
 }
 
 async fn link_one_built_in(app: &App, task: &Task<'_>) -> Result<(), Stop> {
-    app.store.append_job_history(&task.job, &task.lines, task.url_field(), app.clock.now()).await?;
-    let history = app.store.job(&task.job).await?.map(|job| job.history).unwrap_or_default();
-    confirm(app, task, &history, None).await
+    let (lease, now) = (&task.step.lease, app.clock.now());
+    fenced(app.store.finish_linked_here(lease, &task.job, &task.lines, task.url_field(), now).await?)?;
+    report(app, task, None).await;
+    Ok(())
 }
 
 /// Two requests for up to ten records, one list and one patch, and one list more for the reading back. Where one of several
@@ -291,27 +292,21 @@ async fn confirm(app: &App, task: &Task<'_>, history: &str, record_id: Option<&s
         );
         return Err(StepFailure::new(Code::HistoryLineMissing, detail).into());
     }
-    close(app, task, record_id).await?;
+    let (lease, now) = (&task.step.lease, app.clock.now());
+    fenced(app.store.finish_linked(lease, &task.job, &task.lines, record_id, now).await?)?;
+    report(app, task, record_id).await;
+    Ok(())
+}
+
+/// Tells that every line of a task stands in its job's history.
+async fn report(app: &App, task: &Task<'_>, record_id: Option<&str>) {
     for owed in &task.owed {
         report::line_confirmed(owed, record_id);
         match owed.event {
-            Event::Recording => metrics::linked(since_finished(app, &owed.recording).await),
+            Event::Recording => metrics::linked(owed.finished_at.map(|finished| app.clock.now().since(finished))),
             Event::Pending => metrics::fell_back(),
             Event::NoRecording | Event::Moved | Event::LinkRenewed => continue,
         }
         report::release_plans(app, &owed.recording).await;
     }
-    Ok(())
-}
-
-/// How long ago the recording was announced as finished: its archive step was first wanted then. `None` where that can't be
-/// told now; a measurement is not worth a failure.
-async fn since_finished(app: &App, recording: &RecordingSid) -> Option<Duration> {
-    let wanted_at = app.store.wanted_at(StepName::Archive, &Subject::Recording(recording.clone())).await.ok()??;
-    Some(app.clock.now().since(wanted_at))
-}
-
-async fn close(app: &App, task: &Task<'_>, record_id: Option<&str>) -> Result<(), Stop> {
-    let now = app.clock.now();
-    fenced(app.store.finish_linked(&task.step.lease, &task.job, &task.lines, record_id, now).await?)
 }
