@@ -1,6 +1,6 @@
 //! What one process holds: the configuration, the clock, the ledger and the clients of the outside services.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub struct App {
     pub shutdown: CancellationToken,
     /// The key that signs our own URLs, once it was read.
     pub(crate) link_key: OnceCell<LinkKey>,
-    accounts: HashMap<AccountSid, Account>,
+    accounts: BTreeMap<AccountSid, Account>,
 }
 
 /// A configured account and its client.
@@ -93,7 +93,7 @@ impl App {
         metrics: PrometheusHandle,
     ) -> Result<Arc<Self>, StartError> {
         let http = Http::new(http)?;
-        let mut accounts = HashMap::new();
+        let mut accounts = BTreeMap::new();
         for settings in &config.accounts {
             let client = client_of(&http, settings);
             accounts.insert(settings.sid.clone(), Account { settings: settings.clone(), client });
@@ -137,7 +137,7 @@ impl App {
         self.accounts.get(sid)
     }
 
-    /// Every configured account.
+    /// Every configured account, in the order of their SIDs.
     pub fn accounts(&self) -> impl Iterator<Item = &Account> {
         self.accounts.values()
     }

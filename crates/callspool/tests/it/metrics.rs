@@ -71,6 +71,7 @@ story! {
     with ["TWILIO_DELETE_AFTER" = "24h"]
     async fn a_call_is_counted_and_measured_on_its_way(world: World, bucket: Bucket) {
         assert_numbers(&world, &[
+            ("callspool_callbacks_total", &[("kind", "voice"), ("status", "503")], 0.0),
             ("callspool_archived_total", &[], 0.0),
             ("callspool_downloads_total", &[("result", "failed")], 0.0),
             ("callspool_uploads_total", &[("result", "ok")], 0.0),
