@@ -1,8 +1,8 @@
 //! Small values of the installation, such as the key its own URLs are signed with; and the policy it was planned by.
 
-use callspool_domain::{CallSid, Timestamp};
+use callspool_domain::{CallSid, Policy, Timestamp};
 
-use crate::db::{Tx, params, statements};
+use crate::db::{Db, Tx, params, statements};
 use crate::{Result, Store};
 
 statements! {
@@ -46,22 +46,21 @@ async fn get(tx: &Tx<'_>, name: &str) -> Result<Option<String>> {
 }
 
 /// Notes which policy the calls are planned by; where it is another than before, every call is to be planned again.
-pub(crate) async fn adopt_policy(store: &Store) -> Result<()> {
-    store
-        .write(store.policy().fingerprint(), |tx, fingerprint| {
-            Box::pin(async move {
-                let before: Option<String> = tx.optional(&LOCK, params![POLICY], |row| row.get(0)).await?;
-                if before.as_ref() == Some(fingerprint) {
-                    return Ok(());
-                }
-                tx.execute(&SET, params![POLICY, fingerprint]).await?;
-                if before.is_some() {
-                    tx.execute(&SET, params![POLICY_CURSOR, ""]).await?;
-                }
-                Ok(())
-            })
+pub(crate) async fn adopt_policy(db: &Db, policy: &Policy) -> Result<()> {
+    db.write(policy.fingerprint(), |tx, fingerprint| {
+        Box::pin(async move {
+            let before: Option<String> = tx.optional(&LOCK, params![POLICY], |row| row.get(0)).await?;
+            if before.as_ref() == Some(fingerprint) {
+                return Ok(());
+            }
+            tx.execute(&SET, params![POLICY, fingerprint]).await?;
+            if before.is_some() {
+                tx.execute(&SET, params![POLICY_CURSOR, ""]).await?;
+            }
+            Ok(())
         })
-        .await
+    })
+    .await
 }
 
 /// Makes the next page of calls due for planning, where a changed policy asks for it.

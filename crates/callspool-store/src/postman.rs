@@ -4,10 +4,8 @@
 //! transaction of its own under an advisory lock; the lock is taken in a statement of its own, so that the next statement
 //! sees everything committed until then. Readers see numbered events only.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::Result;
@@ -33,15 +31,14 @@ const NUMBER: Statement = Statement::new(
 );
 const TELL: Statement = Statement::new("events", "SELECT pg_notify($1, '')::text");
 
-/// Starts the two tasks of a node: one numbers and tells, one listens. They end when they are aborted.
-pub(crate) fn start(db: &Arc<Db>, signals: &Arc<Signals>) -> Vec<JoinHandle<()>> {
-    let (listening, numbering, signals) = (Arc::clone(db), Arc::clone(db), Arc::clone(signals));
-    let listen = async move {
-        if let Db::Postgres(postgres) = &*listening {
+/// Numbers and tells what this node does, and listens to what others do, for as long as it is polled.
+pub(crate) async fn carry(db: &Db, signals: &Signals) {
+    let listen = async {
+        if let Db::Postgres(postgres) = db {
             postgres.listen().await;
         }
     };
-    vec![tokio::spawn(listen), tokio::spawn(async move { carry_post(&numbering, &signals).await })]
+    tokio::join!(listen, carry_post(db, signals));
 }
 
 async fn carry_post(db: &Db, signals: &Signals) {

@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions as FileOptions, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use callspool_domain::{Policy, Timestamp};
@@ -24,6 +25,9 @@ statements! {
         ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 }
 
+/// How long a server that did not answer is left alone.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// How the database is opened. The defaults are right for production.
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
@@ -35,13 +39,23 @@ pub struct OpenOptions {
     pub readers: usize,
     /// PostgreSQL: most connections at a time, besides the one that listens.
     pub connections: usize,
+    /// PostgreSQL: whether a server that does not answer is waited for after opening, every call failing meanwhile with
+    /// [`Error::Unavailable`]; else opening fails.
+    pub wait_for_server: bool,
     /// Asked before and after each commit; for tests that let a process die there.
     pub probe: Option<CommitProbe>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { busy_timeout: Duration::from_secs(5), group: 128, readers: 2, connections: 16, probe: None }
+        Self {
+            busy_timeout: Duration::from_secs(5),
+            group: 128,
+            readers: 2,
+            connections: 16,
+            wait_for_server: false,
+            probe: None,
+        }
     }
 }
 
@@ -58,13 +72,52 @@ struct Inner {
     policy: Arc<Policy>,
     /// SQLite: the file beside the database that says who works on it.
     lock_file: Option<PathBuf>,
-    /// PostgreSQL: who numbers events, and who listens to other nodes.
-    tasks: Vec<JoinHandle<()>>,
+    /// Whether the schema is up to date and the policy is noted; until then nothing is read or written.
+    is_ready: Arc<AtomicBool>,
+    /// PostgreSQL: what goes on beside the callers.
+    task: Option<JoinHandle<()>>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.task.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// One node of those that share a PostgreSQL server.
+struct Node {
+    db: Arc<Db>,
+    policy: Arc<Policy>,
+    signals: Arc<Signals>,
+    is_ready: Arc<AtomicBool>,
+}
+
+impl Node {
+    async fn live(self) {
+        if !self.is_ready.load(Ordering::Acquire) {
+            self.wait_for_server().await;
+        }
+        postman::carry(&self.db, &self.signals).await;
+    }
+
+    /// Goes on until the server can be used. What keeps it from that is told whenever it is something else.
+    async fn wait_for_server(&self) {
+        let mut told = String::new();
+        loop {
+            tokio::time::sleep(AGAIN).await;
+            match make_ready(&self.db, &self.policy).await {
+                Ok(()) => break,
+                Err(error) if error.to_string() != told => {
+                    told = error.to_string();
+                    tracing::error!(%error, "the database can't be used yet; it is tried again");
+                }
+                Err(_) => {}
+            }
+        }
+        self.is_ready.store(true, Ordering::Release);
+        tracing::info!("the database answers");
+        self.signals.wake_steps();
+        self.signals.wake_events();
     }
 }
 
@@ -89,27 +142,37 @@ impl Store {
     /// Opens `sqlite://path` or `postgres://…`, creates or migrates the schema, and notes a changed policy so that
     /// [`Store::sweep`] plans every call again. Safe with several nodes starting at once.
     pub async fn open(url: &str, policy: Policy, options: OpenOptions) -> Result<Self> {
-        let signals = Arc::new(Signals::default());
-        let (db, lock_file, tasks) = if let Some(path) = url.strip_prefix("sqlite://") {
+        let (signals, policy) = (Arc::new(Signals::default()), Arc::new(policy));
+        let is_ready = Arc::new(AtomicBool::new(true));
+        let (db, lock_file, task) = if let Some(path) = url.strip_prefix("sqlite://") {
             let path = Path::new(path);
             create_file(path)?;
             use_write_ahead_log(path, &options)?;
             let db = Arc::new(Db::Sqlite(Sqlite::open(path, &options, &signals)?));
-            migrations::migrate(&db).await?;
+            make_ready(&db, &policy).await?;
             let mut lock_file = path.as_os_str().to_owned();
             lock_file.push(".lock");
-            (db, Some(PathBuf::from(lock_file)), Vec::new())
+            (db, Some(PathBuf::from(lock_file)), None)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let db = Arc::new(Db::Postgres(Box::new(Postgres::new(url, &options, &signals)?)));
-            migrations::migrate(&db).await?;
-            let tasks = postman::start(&db, &signals);
-            (db, None, tasks)
+            match make_ready(&db, &policy).await {
+                Err(Error::Unavailable(why)) if options.wait_for_server => {
+                    tracing::error!(why, "the database does not answer; waiting for it, and keeping nothing until then");
+                    is_ready.store(false, Ordering::Release);
+                }
+                ready => ready?,
+            }
+            let node = Node {
+                db: Arc::clone(&db),
+                policy: Arc::clone(&policy),
+                signals: Arc::clone(&signals),
+                is_ready: Arc::clone(&is_ready),
+            };
+            (db, None, Some(tokio::spawn(node.live())))
         } else {
             return Err(Error::Url("must begin with sqlite:// or postgres://".to_owned()));
         };
-        let store = Self { inner: Arc::new(Inner { db, signals, policy: Arc::new(policy), lock_file, tasks }) };
-        meta::adopt_policy(&store).await?;
-        Ok(store)
+        Ok(Self { inner: Arc::new(Inner { db, signals, policy, lock_file, is_ready, task }) })
     }
 
     /// Looks for the database without creating, migrating or planning anything; who reads it that way must not write.
@@ -127,8 +190,9 @@ impl Store {
         let db = Arc::new(db);
         match migrations::missing(&db).await {
             Ok(0) => {
-                let (policy, lock_file, tasks) = (Arc::new(policy), None, Vec::new());
-                Ok(Found::Current(Self { inner: Arc::new(Inner { db, signals, policy, lock_file, tasks }) }))
+                let (policy, is_ready) = (Arc::new(policy), Arc::new(AtomicBool::new(true)));
+                let inner = Inner { db, signals, policy, lock_file: None, is_ready, task: None };
+                Ok(Found::Current(Self { inner: Arc::new(inner) }))
             }
             missing => {
                 db.close().await;
@@ -144,7 +208,7 @@ impl Store {
 
     /// Commits what is under way and stops; every later call on any clone fails with [`Error::Unavailable`].
     pub async fn close(self) {
-        self.inner.tasks.iter().for_each(JoinHandle::abort);
+        self.inner.task.iter().for_each(JoinHandle::abort);
         self.inner.db.close().await;
     }
 
@@ -183,6 +247,7 @@ impl Store {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
+        self.ready()?;
         self.inner.db.write(args, body).await
     }
 
@@ -191,13 +256,27 @@ impl Store {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
+        self.ready()?;
         self.inner.db.read(args, body).await
+    }
+
+    fn ready(&self) -> Result<()> {
+        match self.inner.is_ready.load(Ordering::Acquire) {
+            true => Ok(()),
+            false => Err(Error::Unavailable("it has not answered since callspool was started".to_owned())),
+        }
     }
 
     /// Makes what this node has committed visible to readers of events.
     pub(crate) async fn number_events(&self) -> Result<()> {
         postman::number_waiting(&self.inner.db).await.map(drop)
     }
+}
+
+/// Brings the schema up to date and notes the policy that calls are planned by.
+async fn make_ready(db: &Arc<Db>, policy: &Policy) -> Result<()> {
+    migrations::migrate(db).await?;
+    meta::adopt_policy(db, policy).await
 }
 
 /// Creates the database file and its folder, readable by nobody else.

@@ -128,7 +128,9 @@ async fn run(cli: Cli) -> Result<Outcome, Failure> {
         return policy::run(&config, args);
     }
     log::start(&config.server);
-    let app = App::open(config, Clock::System, &HttpOptions::default()).await?;
+    // Whoever waits for a command is told at once; callers are answered whatever is out.
+    let is_service = matches!(cli.command, Command::Serve);
+    let app = App::open(config, Clock::System, &HttpOptions::default(), is_service).await?;
     match cli.command {
         Command::Serve | Command::Demo(_) | Command::Policy(_) | Command::Doctor(_) => serve::run(app).await,
         Command::Process(args) => process::run(app, args).await,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use callspool_clients::archive::{Archive, ArchiveConfig, LocalFolder, PartBudget};
 use callspool_clients::http::{Http, HttpOptions, SetupError};
 use callspool_clients::provider::{Twilio, TwilioAccount};
-use callspool_domain::{AccountSid, Clock, Lane, StepFailure, Timestamp};
+use callspool_domain::{AccountSid, Clock, Code, Lane, StepFailure, Timestamp};
 use callspool_store::{OpenOptions, Store};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::OnceCell;
@@ -77,9 +77,16 @@ pub enum StartError {
 }
 
 impl App {
-    /// Opens the ledger (bringing its schema up to date) and makes the clients; connects to nothing else.
-    pub async fn open(config: Config, clock: Clock, http: &HttpOptions) -> Result<Arc<Self>, StartError> {
-        let store = Store::open(&config.server.database_url, config.policy(), OpenOptions::default()).await?;
+    /// Opens the ledger (bringing its schema up to date) and makes the clients; connects to nothing else. With
+    /// `wait_for_server` a PostgreSQL server that does not answer is no error: callers are answered without it.
+    pub async fn open(
+        config: Config,
+        clock: Clock,
+        http: &HttpOptions,
+        wait_for_server: bool,
+    ) -> Result<Arc<Self>, StartError> {
+        let options = OpenOptions { wait_for_server, ..OpenOptions::default() };
+        let store = Store::open(&config.server.database_url, config.policy(), options).await?;
         Self::on(store, config, clock, http, metrics::handle()).await
     }
 
@@ -101,7 +108,12 @@ impl App {
         let shutdown = CancellationToken::new();
         let archive = match &config.archive.place {
             ArchiveConfig::Local { root } => {
-                let id = folder_id(&store, root, clock.now()).await?;
+                let id = match folder_id(&store, root, clock.now()).await {
+                    Err(callspool_store::Error::Unavailable(why)) => {
+                        Err(StepFailure::new(Code::StoreUnavailable, format!("what the archive folder is known by: {why}")))
+                    }
+                    id => id?,
+                };
                 let is_unknown = id.is_err();
                 let folder = LocalFolder::open(root, id).await;
                 if is_unknown {

@@ -1,10 +1,15 @@
 //! Calls from the outside: what a caller's request is answered, and what the events of a call leave behind.
 
+use std::time::Duration;
+
 use callspool_domain::recording::Status;
 use callspool_domain::{CallSid, RecordingSid};
 use callspool_sandbox::twilio::{CallbackAnswer, NewRecording, SendCallback, Signed, Word};
 
-use crate::harness::{ACCOUNT, World, story};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::harness::{ACCOUNT, Kind, World, story};
 
 const CALL: &str = "CA0123456789abcdef0123456789abcdef";
 const LEG: &str = "CAfedcba9876543210fedcba9876543210";
@@ -135,6 +140,62 @@ story! {
         drop(lock);
         world.end().await;
     }
+}
+
+/// The address of a server that nobody can connect to until [`open`](Self::open).
+struct Gate(TcpSocket);
+
+impl Gate {
+    fn new() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        Self(socket)
+    }
+
+    fn port(&self) -> u16 {
+        self.0.local_addr().expect("an address").port()
+    }
+
+    /// Lets everybody through to the server at this port.
+    fn open(self, port: u16) {
+        let gate = self.0.listen(64).expect("the port is ours");
+        tokio::spawn(async move {
+            while let Ok((mut from, _)) = gate.accept().await {
+                tokio::spawn(async move {
+                    let mut to = TcpStream::connect(("127.0.0.1", port)).await.expect("the server");
+                    copy_bidirectional(&mut from, &mut to).await.unwrap_or_default();
+                });
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_caller_is_answered_by_a_node_that_was_started_before_its_database_server() {
+    let Some(mut world) = World::prepare(Kind::Postgres).await else { return };
+    let gate = Gate::new();
+    let mut url = url::Url::parse(world.database.url()).expect("a URL");
+    let port = url.port().expect("a port");
+    url.set_port(Some(gate.port())).expect("a URL with a host");
+    world.set("DATABASE_URL", url.as_str());
+    world.ledger.wait_for_server = true;
+    world.boot().await;
+
+    let (status, document) = send(&world, "/api/twilio/voice?job=J", &[]).await;
+    assert_eq!(status, 200);
+    assert!(callback_url(&document).contains("job=J"), "{document}");
+    let ready = async || world.http.get(world.url("/readyz")).send().await.expect("an answer").status();
+    assert_eq!(ready().await, 503);
+    let early = send(&world, "/api/twilio/recording?job=J", &[("RecordingSid", "RE0123456789abcdef0123456789abcdef")]);
+    assert_eq!(early.await.0, 503, "what is not stored is not acknowledged");
+
+    gate.open(port);
+    world.eventually("the database to be ready", async || ready().await == 200).await;
+    world.clock.advance(Duration::from_secs(60));
+    let placed = world.call("?job=J").await;
+    world.settle().await;
+    assert_eq!(world.recording(&placed.recording_sid).await.status, Status::Archived);
+    world.end().await;
 }
 
 story! {

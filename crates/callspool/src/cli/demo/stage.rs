@@ -76,7 +76,7 @@ impl Stage {
     /// Opens callspool in this world.
     pub(super) async fn open(&self, config: Config) -> Result<Arc<App>, StartError> {
         let http = HttpOptions { system_proxy: false, ..HttpOptions::default() };
-        App::open(config, Clock::System, &http).await
+        App::open(config, Clock::System, &http, false).await
     }
 
     /// Begins to break a share of everything that the stand-ins answer.
