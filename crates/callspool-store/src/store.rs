@@ -157,7 +157,10 @@ impl Store {
             let db = Arc::new(Db::Postgres(Box::new(Postgres::new(url, &options, &signals)?)));
             match make_ready(&db, &policy).await {
                 Err(Error::Unavailable(why)) if options.wait_for_server => {
-                    tracing::error!(why, "the database does not answer; waiting for it, and keeping nothing until then");
+                    tracing::error!(
+                        why,
+                        "the database does not answer; waiting for it, and keeping nothing until then"
+                    );
                     is_ready.store(false, Ordering::Release);
                 }
                 ready => ready?,

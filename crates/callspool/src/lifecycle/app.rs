@@ -109,9 +109,10 @@ impl App {
         let archive = match &config.archive.place {
             ArchiveConfig::Local { root } => {
                 let id = match folder_id(&store, root, clock.now()).await {
-                    Err(callspool_store::Error::Unavailable(why)) => {
-                        Err(StepFailure::new(Code::StoreUnavailable, format!("what the archive folder is known by: {why}")))
-                    }
+                    Err(callspool_store::Error::Unavailable(why)) => Err(StepFailure::new(
+                        Code::StoreUnavailable,
+                        format!("what the archive folder is known by: {why}"),
+                    )),
                     id => id?,
                 };
                 let is_unknown = id.is_err();

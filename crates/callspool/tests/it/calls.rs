@@ -186,8 +186,8 @@ async fn a_caller_is_answered_by_a_node_that_was_started_before_its_database_ser
     assert!(callback_url(&document).contains("job=J"), "{document}");
     let ready = async || world.http.get(world.url("/readyz")).send().await.expect("an answer").status();
     assert_eq!(ready().await, 503);
-    let early = send(&world, "/api/twilio/recording?job=J", &[("RecordingSid", "RE0123456789abcdef0123456789abcdef")]);
-    assert_eq!(early.await.0, 503, "what is not stored is not acknowledged");
+    let said = [("RecordingSid", "RE0123456789abcdef0123456789abcdef"), ("RecordingStatus", "in-progress")];
+    assert_eq!(send(&world, "/api/twilio/recording", &said).await.0, 503, "what is not stored is not acknowledged");
 
     gate.open(port);
     world.eventually("the database to be ready", async || ready().await == 200).await;
