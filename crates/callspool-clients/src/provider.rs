@@ -8,6 +8,7 @@ mod inventory;
 mod keys;
 mod media;
 mod opener;
+mod scan;
 mod start;
 mod wire;
 
@@ -23,6 +24,7 @@ pub use inventory::{Application, Listed, PhoneNumber, ShownTime};
 pub use keys::{KeyError, PrivateKeys, Unopened};
 pub use media::{Channels, Media, MediaForm, RangedMedia};
 pub use opener::{Damaged, Opener, TAG};
+pub use scan::RecordingsPage;
 pub use start::{HowToRecord, Started, Stopped};
 
 /// No recording's metadata is near this long.
@@ -157,7 +159,12 @@ impl Twilio {
 
 /// Reads the whole of a resource.
 async fn read_resource(response: Response, what: &str) -> Result<Bytes, StepFailure> {
-    read_capped(response, RESOURCE_BYTES).await.map_err(|error| {
+    read_within(response, what, RESOURCE_BYTES).await
+}
+
+/// Reads an answer of at most `max` bytes.
+async fn read_within(response: Response, what: &str, max: usize) -> Result<Bytes, StepFailure> {
+    read_capped(response, max).await.map_err(|error| {
         let code = match error {
             ReadError::TooLong(_) => Code::ProviderUnreadable,
             ReadError::Broken(_) => Code::ProviderReset,

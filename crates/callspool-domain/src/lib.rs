@@ -13,6 +13,7 @@ pub mod key;
 pub mod line;
 pub mod plan;
 pub mod policy;
+pub mod reconcile;
 pub mod recording;
 pub mod secret;
 pub mod step;

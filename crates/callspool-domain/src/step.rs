@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::failure::{Code, StepFailure, Verdict};
-use crate::id::{CallSid, JobId, RecordingSid};
+use crate::id::{AccountSid, CallSid, JobId, RecordingSid};
 use crate::stored::stored_names;
 use crate::time::Timestamp;
 
@@ -23,6 +23,8 @@ stored_names! {
         Link = "link",
         /// Deletes the provider's copy, through the gate. Subject: recording.
         Release = "release",
+        /// Compares an account's recordings at the provider with the ledger, again and again. Subject: account.
+        Scan = "scan",
     }
 }
 
@@ -59,7 +61,7 @@ impl StepName {
     pub fn lane(self) -> Lane {
         match self {
             Self::Archive => Lane::Transfer,
-            Self::Record | Self::Stop | Self::Release => Lane::Api,
+            Self::Record | Self::Stop | Self::Release | Self::Scan => Lane::Api,
             Self::FindJob | Self::Link => Lane::Records,
         }
     }
@@ -74,6 +76,8 @@ pub enum Subject {
     Call(CallSid),
     /// A job.
     Job(JobId),
+    /// An account at the provider.
+    Account(AccountSid),
 }
 
 impl Subject {
@@ -83,6 +87,7 @@ impl Subject {
             Self::Recording(_) => "recording",
             Self::Call(_) => "call",
             Self::Job(_) => "job",
+            Self::Account(_) => "account",
         }
     }
 
@@ -92,6 +97,7 @@ impl Subject {
             Self::Recording(sid) => sid.as_str(),
             Self::Call(sid) => sid.as_str(),
             Self::Job(id) => id.as_str(),
+            Self::Account(sid) => sid.as_str(),
         }
     }
 
@@ -101,6 +107,7 @@ impl Subject {
             "recording" => RecordingSid::parse(id).ok().map(Self::Recording),
             "call" => CallSid::parse(id).ok().map(Self::Call),
             "job" => JobId::parse(id).ok().map(Self::Job),
+            "account" => AccountSid::parse(id).ok().map(Self::Account),
             _ => None,
         }
     }

@@ -28,6 +28,13 @@ impl Timestamp {
         jiff::fmt::rfc2822::parse(text).ok().map(|zoned| Self(zoned.timestamp().as_microsecond()))
     }
 
+    /// A moment, `2024-03-15T14:30:22Z`, or the beginning of a day in UTC, `2024-03-15`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+        let moment: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(moment.as_microsecond()))
+    }
+
     /// How long after `earlier` this is; zero if it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

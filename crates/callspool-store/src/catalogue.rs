@@ -9,7 +9,7 @@ use crate::lists::{self, CallCursor, CallFilter, JobCursor, RecordingCursor, Rec
 use crate::steps::{claim, claim_own, close, fail, finish, queue, retry, services, sweep};
 use crate::{
     accept, archive_keys, call_events, calls, counters, events, facts, intake, jobs, limits, lines, meta, planning,
-    postman, recordings, starts, stops, store, ties, tokens,
+    postman, recordings, scans, starts, stops, store, ties, tokens,
 };
 
 /// The text as SQLite is sent it.
@@ -34,6 +34,7 @@ pub fn statements() -> Vec<String> {
         meta::STATEMENTS,
         planning::STATEMENTS,
         recordings::STATEMENTS,
+        scans::STATEMENTS,
         starts::STATEMENTS,
         stops::STATEMENTS,
         store::STATEMENTS,

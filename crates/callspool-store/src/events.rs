@@ -24,6 +24,7 @@ statements! {
 /// The kinds of events.
 #[expect(missing_docs, reason = "each is the name of the fact it reports")]
 pub mod kind {
+    pub const RECONCILED: &str = "reconciled";
     pub const RECORDING_ANNOUNCED: &str = "recording_announced";
     pub const RECORDING_STATUS: &str = "recording_status";
     pub const RECORDING_SETTLED: &str = "recording_settled";

@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, text: include_str!("schema/0003_line_targets.sql") },
     Migration { version: 4, text: include_str!("schema/0004_starts.sql") },
     Migration { version: 5, text: include_str!("schema/0005_encryption.sql") },
+    Migration { version: 6, text: include_str!("schema/0006_scans.sql") },
 ];
 
 const LOCK: Statement = Statement::new("schema_migrations", "SELECT pg_advisory_xact_lock(7106820341)::text");

@@ -77,6 +77,34 @@ pub(super) fn read_list(body: &[u8]) -> Result<Vec<RecordingResource>, String> {
     Ok(page.recordings.into_iter().map(Resource::told).collect())
 }
 
+/// A page of a list of recordings, as far as it can be read.
+pub(super) struct Page {
+    pub(super) recordings: Vec<RecordingResource>,
+    /// What is wrong with those that can't be read; they hold up no other.
+    pub(super) unreadable: Vec<String>,
+    /// The address of the next page.
+    pub(super) next: Option<String>,
+}
+
+/// Reads a page of the recordings of an account.
+pub(super) fn read_page(body: &[u8]) -> Result<Page, String> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        recordings: Vec<Value>,
+        next_page_uri: Option<String>,
+    }
+    let envelope: Envelope = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let mut page = Page { recordings: Vec::new(), unreadable: Vec::new(), next: envelope.next_page_uri };
+    for value in envelope.recordings {
+        let sid = value["sid"].as_str().map(quote).unwrap_or_default();
+        match serde_json::from_value::<Resource>(value) {
+            Ok(resource) => page.recordings.push(resource.told()),
+            Err(error) => page.unreadable.push(format!("{sid}: {error}")),
+        }
+    }
+    Ok(page)
+}
+
 impl Resource {
     /// The call it hangs under. A recording of a conference spans calls: that it names one participant's does not make it
     /// that call's.

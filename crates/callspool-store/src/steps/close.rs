@@ -78,7 +78,7 @@ pub(crate) async fn lock_subject(tx: &Tx<'_>, lease: &Lease) -> Result<Option<(S
             calls::lock(tx, call).await?;
             Some(call.clone())
         }
-        Subject::Job(_) => None,
+        Subject::Job(_) | Subject::Account(_) => None,
     };
     Ok(Some((subject, call)))
 }

@@ -142,6 +142,7 @@ pub(crate) fn about(subject: &Subject, kind: &'static str, data: serde_json::Val
         Subject::Recording(recording) => event.recording = Some(recording),
         Subject::Call(call) => event.call = Some(call),
         Subject::Job(job) => event.job = Some(job),
+        Subject::Account(account) => event.data["account_sid"] = json!(account),
     }
     event
 }

@@ -18,6 +18,7 @@ mod properties;
 mod races;
 mod records_lane;
 mod retrying;
+mod scans;
 mod scene;
 mod ties;
 mod tokens;

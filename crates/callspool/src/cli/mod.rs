@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod policy;
 mod process;
+mod reconcile;
 mod retry;
 mod serve;
 mod show;
@@ -46,6 +47,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Bring these recordings through the pipeline now.
     Process(process::Args),
+    /// Compare the provider with the ledger now, repair, and say what differed.
+    Reconcile(reconcile::Args),
     /// Show everything known about one recording, and why it would or would not be released.
     Show(show::Args),
     /// Make a fresh signed URL for these recordings.
@@ -134,6 +137,7 @@ async fn run(cli: Cli) -> Result<Outcome, Failure> {
     match cli.command {
         Command::Serve | Command::Demo(_) | Command::Policy(_) | Command::Doctor(_) => serve::run(app).await,
         Command::Process(args) => process::run(app, args).await,
+        Command::Reconcile(args) => reconcile::run(app, args).await,
         Command::Show(args) => show::run(&app, &args).await,
         Command::Url(args) => url::run(app, args).await,
         Command::Accept(args) => accept::run(app, args).await,

@@ -5,6 +5,7 @@
 
 mod archive;
 mod provider;
+mod reconcile;
 mod recording;
 mod records;
 mod server;
@@ -19,6 +20,7 @@ use callspool_domain::Policy;
 
 pub use archive::ArchiveSettings;
 pub use provider::{AccountSettings, WebhookKey};
+pub use reconcile::ReconcileSettings;
 pub use recording::{LinkStyle, RecordingSettings};
 pub use records::{AirtableSettings, RecordsSettings};
 pub use server::ServerSettings;
@@ -44,6 +46,8 @@ pub struct Config {
     pub records: RecordsSettings,
     /// In which form, under which key, and for how long the provider keeps them.
     pub recording: RecordingSettings,
+    /// How often the provider is asked what it has.
+    pub reconcile: ReconcileSettings,
     /// What callers hear, and how their calls are recorded.
     pub voice: VoiceSettings,
     /// What is set and changes nothing.
@@ -75,6 +79,7 @@ impl Config {
         if recording.link == LinkStyle::Public && matches!(archive.place, ArchiveConfig::Local { .. }) {
             settings.problem("RECORDING_LINK", "can't be public with an archive in a folder, which has no address");
         }
+        let reconcile = ReconcileSettings::read(&mut settings);
         let voice = VoiceSettings::read(&mut settings, &accounts);
         let unused = unused::find(&settings, &archive.place, &recording, &voice);
         let mut remarks: Vec<String> = unused.iter().map(ToString::to_string).collect();
@@ -89,6 +94,9 @@ impl Config {
         if recording.delete_after.is_none() {
             remarks.push("the provider's copies are kept (TWILIO_DELETE_AFTER is never; 24h is recommended)".into());
         }
+        if reconcile.every.is_none() {
+            remarks.push("the provider is never asked what it has (RECONCILE_EVERY is never): a lost callback is a lost recording, unless callspool reconcile is run".into());
+        }
         settings.into_result(Self {
             server,
             accounts,
@@ -96,6 +104,7 @@ impl Config {
             archive,
             records,
             recording,
+            reconcile,
             voice,
             unused,
             remarks,

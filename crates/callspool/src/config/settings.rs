@@ -112,16 +112,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("RECORDING_LINK"),
     setting("RECORDING_LINK_TTL"),
     setting("RECORDING_PUBLIC_URL"),
+    setting("RECONCILE_EVERY"),
+    setting("RECONCILE_WINDOW"),
 ];
 
 /// Settings of the interface whose behaviour is not built yet: named at start, so that nobody relies on them unknowingly.
-pub const LATER: &[&str] = &[
-    "TWILIO_EXTERNAL_STORAGE_URL",
-    "RECONCILE_EVERY",
-    "RECONCILE_WINDOW",
-    "RECORDING_RETENTION_DAYS",
-    "ALERT_WEBHOOK_URL",
-];
+pub const LATER: &[&str] = &["TWILIO_EXTERNAL_STORAGE_URL", "RECORDING_RETENTION_DAYS", "ALERT_WEBHOOK_URL"];
 
 /// Columns that can be left unused by naming none. Any other empty text counts as not set, also in the environment, where
 /// that is how a variable is left out.

@@ -190,7 +190,7 @@ mod tests {
             (vec![("AIRTABLE_URL_FIELD", "URL")], vec!["AIRTABLE_URL_FIELD"]),
             (vec![("RELEASE_WITHOUT_JOB", "true")], vec!["RELEASE_WITHOUT_JOB"]),
             (vec![("RELEASE_WITHOUT_JOB", "true"), ("TWILIO_DELETE_AFTER", "24h")], vec![]),
-            (vec![("RECONCILE_EVERY", "15m")], vec!["RECONCILE_EVERY"]),
+            (vec![("RECORDING_RETENTION_DAYS", "90")], vec!["RECORDING_RETENTION_DAYS"]),
         ] {
             assert_eq!(names("", &pairs), expected, "{pairs:?}");
         }

@@ -9,6 +9,7 @@ pub mod form;
 #[cfg(test)]
 mod fuzz;
 mod json;
+pub(crate) mod reconcile;
 mod refusal;
 mod said;
 pub mod signature;

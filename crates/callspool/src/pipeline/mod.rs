@@ -11,6 +11,7 @@ mod record;
 mod release;
 mod report;
 mod runner;
+mod scan;
 mod stop;
 
 pub use runner::Runner;

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use callspool_domain::failure::Code;
 use callspool_domain::step::{HEARTBEAT, LEASE};
-use callspool_domain::{Lane, RecordingSid, StepFailure, StepName, Subject, Timestamp};
+use callspool_domain::{AccountSid, Lane, RecordingSid, StepFailure, StepName, Subject, Timestamp};
 use callspool_store::{Claimed, Lease};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Stop, archive, find_job, link, record, release, stop};
+use super::{Stop, archive, find_job, link, record, release, scan, stop};
 use crate::lifecycle::{App, metrics, random};
 
 /// How often a lane looks for due steps although nobody told it.
@@ -160,6 +160,7 @@ impl Runner {
                 (StepName::Record, Subject::Call(sid)) => record::run(&app, &step.lease, sid).await,
                 (StepName::Stop, Subject::Recording(sid)) => stop::run(&app, &step.lease, sid).await,
                 (StepName::Release, Subject::Recording(sid)) => release::run(&app, &step.lease, sid).await,
+                (StepName::Scan, Subject::Account(sid)) => scan::run(&app, &step.lease, sid).await,
                 (name, subject) => {
                     Err(StepFailure::new(Code::StepPanicked, format!("{name} can't work on {subject}; this is a bug"))
                         .into())
@@ -271,8 +272,10 @@ impl Runner {
     }
 
     async fn run_sweep(self) {
+        let mut scheduled = self.own.is_some();
         while !self.stop.is_cancelled() {
             let now = self.app.clock.now();
+            scheduled = scheduled || self.schedule_scans(now).await;
             let planned = self.app.store.sweep(now, SWEEP_CALLS).await;
             if let Err(error) = &planned {
                 tracing::error!(%error, "calls due for planning could not be read; trying again");
@@ -285,6 +288,14 @@ impl Runner {
                 () = self.stop.cancelled() => {}
             }
         }
+    }
+
+    /// Sees to it that every account is compared with the ledger. Returns whether that is stored.
+    async fn schedule_scans(&self, now: Timestamp) -> bool {
+        let Some(every) = self.app.config.reconcile.every else { return true };
+        let accounts: Vec<AccountSid> = self.app.accounts().map(|account| account.settings.sid.clone()).collect();
+        let stored = self.app.store.ensure_scans(&accounts, every, now).await;
+        stored.inspect_err(|error| tracing::error!(%error, "scans could not be scheduled; trying again")).is_ok()
     }
 }
 

@@ -65,7 +65,7 @@ impl Params {
     pub(crate) fn moment(&mut self, name: &str) -> Result<Option<Timestamp>, Refusal> {
         let text = self.text(name)?;
         let rule = || Refusal::malformed(format!("{name} must be like 2024-03-15T14:30:22Z or 2024-03-15"));
-        text.map(|text| read_moment(&text).ok_or_else(rule)).transpose()
+        text.map(|text| Timestamp::parse(&text).ok_or_else(rule)).transpose()
     }
 
     /// How many to list: 50 unless asked for, at most 200.
@@ -84,12 +84,6 @@ impl Params {
             }
         }
     }
-}
-
-fn read_moment(text: &str) -> Option<Timestamp> {
-    let text = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    let moment: jiff::Timestamp = text.parse().ok()?;
-    Some(Timestamp::from_micros(moment.as_microsecond()))
 }
 
 /// A path's segments; ones that are no text are refused in our own words.

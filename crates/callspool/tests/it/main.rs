@@ -28,6 +28,7 @@ mod metrics;
 #[path = "../../../../tests/predecessors/mod.rs"]
 mod predecessors;
 mod process;
+mod reconcile;
 mod s3_archive;
 mod starts;
 mod web;

@@ -8,7 +8,7 @@ use crate::accounts::{SECOND, second_account};
 use crate::harness::{World, story};
 
 /// A recording that the provider has, of which it has told no more than these words.
-async fn recorded_and_told(world: &World, words: &[Word]) -> RecordingSid {
+pub(crate) async fn recorded_and_told(world: &World, words: &[Word]) -> RecordingSid {
     let call = world.twilio.new_call_sid();
     let recording = NewRecording::new(world.account(), World::speech()).of_call(call);
     let recording = world.twilio.add_recording(recording);

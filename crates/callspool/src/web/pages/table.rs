@@ -155,5 +155,6 @@ pub(crate) fn doing(step: StepName) -> &'static str {
         StepName::FindJob => "find the job",
         StepName::Link => "link to the job",
         StepName::Release => "release",
+        StepName::Scan => "compare with the provider",
     }
 }

@@ -92,10 +92,10 @@ story! {
     async fn a_setting_that_changes_nothing_is_advice_and_stops_nothing(world: World) {
         let mut world = world;
         put_in_order(&mut world).await;
-        let other = [("AIRTABLE_URL_FIELD", "URL"), ("S3_SSE", "AES256"), ("RECONCILE_EVERY", "15m")];
+        let other = [("AIRTABLE_URL_FIELD", "URL"), ("S3_SSE", "AES256"), ("RECORDING_RETENTION_DAYS", "90")];
         let told = doctor(&world, &other).await;
         assert_eq!((told.exit, told.severities("setting_unused")), (0, vec!["advice"; 3]), "{}", told.text);
-        for (name, why) in [("AIRTABLE_URL_FIELD", "AIRTABLE_API_KEY"), ("S3_SSE", "folder"), ("RECONCILE_EVERY", "version")] {
+        for (name, why) in [("AIRTABLE_URL_FIELD", "AIRTABLE_API_KEY"), ("S3_SSE", "folder"), ("RECORDING_RETENTION_DAYS", "version")] {
             assert!(told.text.contains(name) && told.text.contains(why), "{name}: {}", told.text);
         }
         world.end().await;

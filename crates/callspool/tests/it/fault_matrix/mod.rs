@@ -8,6 +8,7 @@ mod endpoints;
 mod expected;
 mod faults;
 mod listeners;
+mod scans;
 mod scene;
 mod starts;
 

@@ -1,0 +1,38 @@
+//! How often the provider is asked what it has, and how far back.
+
+use std::time::Duration;
+
+use callspool_domain::reconcile::WINDOW;
+
+use super::settings::Settings;
+
+const EVERY: Duration = Duration::from_secs(15 * 60);
+/// Each scan costs the provider a request at least.
+const SHORTEST: Duration = Duration::from_secs(60);
+
+/// Reconciliation on schedule.
+#[derive(Debug, Clone)]
+pub struct ReconcileSettings {
+    /// How often (`RECONCILE_EVERY`); `None`: by command alone.
+    pub every: Option<Duration>,
+    /// How far a scan looks behind the start of the last complete one (`RECONCILE_WINDOW`).
+    pub window: Duration,
+}
+
+impl ReconcileSettings {
+    pub(super) fn read(settings: &mut Settings) -> Self {
+        let every = match settings.text("RECONCILE_EVERY").as_deref() {
+            None => Some(EVERY),
+            Some("never") => None,
+            Some(_) => settings.duration("RECONCILE_EVERY"),
+        };
+        if every.is_some_and(|every| every < SHORTEST) {
+            settings.problem("RECONCILE_EVERY", "must be at least 1m, or never");
+        }
+        let window = match settings.text("RECONCILE_WINDOW") {
+            None => WINDOW,
+            Some(_) => settings.duration("RECONCILE_WINDOW").unwrap_or(WINDOW),
+        };
+        Self { every, window }
+    }
+}
