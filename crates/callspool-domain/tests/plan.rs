@@ -342,7 +342,7 @@ impl Ledger {
                     _ => &mut recording.release_step,
                 }
             }
-            StepName::Scan => panic!("an account's steps are not the plan's"),
+            StepName::Scan => unreachable!("an account's steps are not the plan's"),
         }
     }
 }

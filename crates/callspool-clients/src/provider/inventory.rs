@@ -1,6 +1,6 @@
 //! What an account is set to at the provider: itself, its telephone numbers, its TwiML applications; read only.
 //!
-//! Guarantee: lists are read page by page up to a bound, and of the address of a next page nothing is used but its token.
+//! Guarantee: lists are read page by page up to a bound, and of the address of a next page nothing is used but its place.
 
 use callspool_domain::{Code, StepFailure, Timestamp};
 use reqwest::header::DATE;
@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::Twilio;
+use super::scan::{next_place, place};
 use crate::http::{Response, read_capped};
 
 /// Resources to a page, of about two kilobytes each.
@@ -152,17 +153,16 @@ impl Twilio {
     }
 
     async fn list<P: Page>(&self, list: &str, what: &str) -> Result<Listed<P::Item>, StepFailure> {
-        let (mut items, mut token) = (Vec::new(), None::<String>);
-        for page in 0..PAGES {
+        let (mut items, mut next) = (Vec::new(), None::<String>);
+        for _page in 0..PAGES {
             let mut url = self.url(&[list])?;
-            url.query_pairs_mut().append_pair("PageSize", PAGE_SIZE);
-            if let Some(token) = &token {
-                url.query_pairs_mut().append_pair("Page", &page.to_string()).append_pair("PageToken", token);
-            }
-            let (found, next) = self.fetch::<P>(url, what).await?.split();
+            url.query_pairs_mut()
+                .append_pair("PageSize", PAGE_SIZE)
+                .extend_pairs(next.as_deref().map(place).into_iter().flatten());
+            let (found, uri) = self.fetch::<P>(url, what).await?.split();
             items.extend(found);
-            token = next.as_deref().and_then(page_token);
-            if token.is_none() {
+            next = uri.as_deref().and_then(next_place);
+            if next.is_none() {
                 return Ok(Listed { items, complete: true });
             }
         }
@@ -190,23 +190,9 @@ fn unusable() -> StepFailure {
     StepFailure::new(Code::ProviderRejected, "TWILIO_API_URL is no http(s) URL; correct it")
 }
 
-/// The token in the relative address of a next page.
-fn page_token(uri: &str) -> Option<String> {
-    let (_, query) = uri.split_once('?')?;
-    let pairs = url::form_urlencoded::parse(query.as_bytes());
-    pairs.into_iter().find(|(name, _)| name == "PageToken").map(|(_, token)| token.into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn of_a_next_page_nothing_but_its_token_is_used() {
-        let token = page_token("https://elsewhere.example/x?PageSize=1&Page=1&PageToken=PA12%26x");
-        assert_eq!(token.as_deref(), Some("PA12&x"));
-        assert_eq!(page_token("/2010-04-01/Accounts/AC1/Applications.json"), None);
-    }
 
     #[test]
     fn the_date_of_http_is_read() {

@@ -69,7 +69,7 @@ fn day(at: Timestamp) -> String {
 }
 
 /// `Page` and `PageToken` of the relative address of a next page, as a query of their own.
-fn next_place(uri: &str) -> Option<String> {
+pub(super) fn next_place(uri: &str) -> Option<String> {
     let (_, query) = uri.split_once('?')?;
     let place: Vec<_> = place(query).collect();
     place.iter().any(|(name, _)| name == "PageToken").then(|| {
@@ -79,7 +79,7 @@ fn next_place(uri: &str) -> Option<String> {
 }
 
 /// What of a query names a page.
-fn place(query: &str) -> impl Iterator<Item = (String, String)> {
+pub(super) fn place(query: &str) -> impl Iterator<Item = (String, String)> {
     url::form_urlencoded::parse(query.as_bytes()).into_owned().filter(|(name, _)| name == "Page" || name == "PageToken")
 }
 

@@ -21,18 +21,11 @@ pub struct ReconcileSettings {
 
 impl ReconcileSettings {
     pub(super) fn read(settings: &mut Settings) -> Self {
-        let every = match settings.text("RECONCILE_EVERY").as_deref() {
-            None => Some(EVERY),
-            Some("never") => None,
-            Some(_) => settings.duration("RECONCILE_EVERY"),
-        };
+        let every = settings.duration_or_never("RECONCILE_EVERY", Some(EVERY));
         if every.is_some_and(|every| every < SHORTEST) {
             settings.problem("RECONCILE_EVERY", "must be at least 1m, or never");
         }
-        let window = match settings.text("RECONCILE_WINDOW") {
-            None => WINDOW,
-            Some(_) => settings.duration("RECONCILE_WINDOW").unwrap_or(WINDOW),
-        };
+        let window = settings.duration("RECONCILE_WINDOW").unwrap_or(WINDOW);
         Self { every, window }
     }
 }

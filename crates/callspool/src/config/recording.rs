@@ -82,7 +82,7 @@ impl RecordingSettings {
             key: key(settings),
             link: link(settings),
             link_ttl,
-            delete_after: delete_after(settings),
+            delete_after: settings.duration_or_never("TWILIO_DELETE_AFTER", None),
             max: max(settings),
             release_without_job: settings.truth("RELEASE_WITHOUT_JOB", false),
         }
@@ -130,19 +130,8 @@ fn private_keys(settings: &mut Settings) -> PrivateKeys {
     keys
 }
 
-fn delete_after(settings: &mut Settings) -> Option<Duration> {
-    match settings.text("TWILIO_DELETE_AFTER").as_deref() {
-        None | Some("never") => None,
-        Some(_) => settings.duration("TWILIO_DELETE_AFTER"),
-    }
-}
-
 fn max(settings: &mut Settings) -> Option<Duration> {
-    let max = match settings.text("RECORDING_MAX").as_deref() {
-        None => Some(DEFAULT_MAX),
-        Some("never") => None,
-        Some(_) => settings.duration("RECORDING_MAX"),
-    };
+    let max = settings.duration_or_never("RECORDING_MAX", Some(DEFAULT_MAX));
     if max.is_some_and(|max| max < SHORTEST_MAX) {
         settings.problem("RECORDING_MAX", "must be at least 1m, or never");
     }

@@ -309,6 +309,15 @@ impl Settings {
         parsed
     }
 
+    /// The same where `never` is a length too: `None`.
+    pub fn duration_or_never(&mut self, name: &str, default: Option<Duration>) -> Option<Duration> {
+        match self.text(name).as_deref() {
+            None => default,
+            Some("never") => None,
+            Some(_) => self.duration(name),
+        }
+    }
+
     /// Notes that a setting is wrong. The text must not hold the setting's value where that is a secret.
     pub fn problem(&mut self, name: &str, text: impl Display) {
         self.problems.push(format!("{name} {text}"));
