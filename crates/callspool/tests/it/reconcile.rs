@@ -5,7 +5,7 @@ use std::time::Duration;
 use callspool_domain::recording::Status;
 use callspool_domain::{Code, RecordingSid, StepName, StepState, Subject};
 use callspool_sandbox::Fault;
-use callspool_sandbox::twilio::{NewRecording, Route, Word};
+use callspool_sandbox::twilio::{NewRecording, Route, SendCallback, Signed, Word};
 use http::StatusCode;
 
 use crate::accounts::{SECOND, second_account};
@@ -118,6 +118,25 @@ story! {
         assert_eq!(world.recording(&lost).await.status, Status::Archived);
         assert_eq!(world.twilio.count(Route::Recordings) - asked, 3, "the second page alone is asked for again");
         assert_eq!(world.app().store.stats().await.expect("stats").recordings.values().sum::<u64>(), 1);
+        world.end().await;
+    }
+}
+
+story! {
+    with ["RECONCILE_EVERY" = "15m"]
+    async fn one_that_the_ledger_has_under_another_account_holds_up_no_other(world: World) {
+        scanned(&world).await;
+        let (taken, lost) = (untold(&world), untold(&world));
+        let url = world.url("/api/twilio/recording");
+        let params = world.twilio.callback_params(&taken, &Word::InProgress).expect("known");
+        let callback = SendCallback { url, params, signed: Signed::By(world.account()) };
+        assert!(world.twilio.send_callback(&callback).await.is_accepted());
+        let theirs = format!("UPDATE recordings SET account_sid = '{SECOND}' WHERE recording_sid = '{taken}'");
+        world.database.execute(&theirs).await;
+        world.advance(QUARTER).await;
+        assert_eq!(world.recording(&lost).await.status, Status::Archived);
+        assert_eq!(world.recording(&taken).await.status, Status::Announced);
+        assert_eq!(world.logged("reconcile_unreadable").len(), 1);
         world.end().await;
     }
 }
