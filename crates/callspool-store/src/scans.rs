@@ -15,7 +15,7 @@ use crate::db::{Row, Tx, params, statements};
 use crate::events::{self, NewEvent, kind};
 use crate::steps::close::{self, Fence};
 use crate::steps::{Lease, services, step_id};
-use crate::{Result, Store, facts, intake};
+use crate::{Error, Result, Store, facts, intake};
 
 statements! {
     // A shorter interval than before counts from now.
@@ -42,6 +42,8 @@ pub struct Scan {
     pub since: Timestamp,
     /// The page to go on with; `None`: the first.
     pub page: Option<String>,
+    /// Whether none of this account was ever complete.
+    pub is_first: bool,
 }
 
 /// What the provider knew and the ledger did not.
@@ -108,9 +110,16 @@ impl Store {
             Box::pin(async move {
                 let mut differing = Vec::new();
                 for said in said {
-                    let known = tx.optional(&WORD, params![&said.recording], read_word).await?;
-                    let known = known.as_ref().map(|(status, word)| (*status, word));
-                    if difference(known, said, *now).is_some() {
+                    let differs = match tx.optional(&WORD, params![&said.recording], read_word).await {
+                        Ok(known) => {
+                            let known = known.as_ref().map(|(status, word)| (*status, word));
+                            difference(known, said, *now).is_some()
+                        }
+                        // A damaged row is told when it is to be written, and holds up no other.
+                        Err(Error::Inconsistent { .. }) => true,
+                        Err(error) => return Err(error),
+                    };
+                    if differs {
                         differing.push(said.clone());
                     }
                 }
@@ -138,13 +147,15 @@ async fn begin(tx: &Tx<'_>, account: &AccountSid, window: Duration, now: Timesta
         })
         .await?;
     let complete_at = match known {
-        Some((_, Some((began_at, since)), page)) => return Ok(Scan { began_at, since, page }),
+        Some((complete_at, Some((began_at, since)), page)) => {
+            return Ok(Scan { began_at, since, page, is_first: complete_at.is_none() });
+        }
         Some((complete_at, None, _)) => complete_at,
         None => None,
     };
     let since = complete_at.unwrap_or(now) - window;
     tx.execute(&BEGIN, params![account, now, since]).await?;
-    Ok(Scan { began_at: now, since, page: None })
+    Ok(Scan { began_at: now, since, page: None, is_first: complete_at.is_none() })
 }
 
 async fn finish(

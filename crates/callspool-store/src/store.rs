@@ -25,6 +25,8 @@ statements! {
         ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 }
 
+/// How long a service waits for its server before it answers callers without it.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// How long a server that did not answer is left alone.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -155,7 +157,13 @@ impl Store {
             (db, Some(PathBuf::from(lock_file)), None)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let db = Arc::new(Db::Postgres(Box::new(Postgres::new(url, &options, &signals)?)));
-            match make_ready(&db, &policy).await {
+            let ready = if options.wait_for_server {
+                let late = |_| Err(Error::Unavailable(format!("no answer within {} s", FIRST_ANSWER.as_secs())));
+                tokio::time::timeout(FIRST_ANSWER, make_ready(&db, &policy)).await.unwrap_or_else(late)
+            } else {
+                make_ready(&db, &policy).await
+            };
+            match ready {
                 Err(Error::Unavailable(why)) if options.wait_for_server => {
                     tracing::error!(
                         why,

@@ -3,6 +3,8 @@
 //! Guarantee: a page is at most a thousand recordings, and the next one is named by what the provider said, so that pages
 //! neither repeat nor skip while new recordings come in. Of the address of a next page nothing is used but its place.
 
+use std::time::Duration;
+
 use callspool_domain::recording::Announcement;
 use callspool_domain::{Code, StepFailure, Timestamp};
 use reqwest::{Method, StatusCode};
@@ -11,6 +13,7 @@ use super::{Twilio, read_within, wire};
 
 /// The most the provider returns at once (<https://www.twilio.com/docs/usage/twilios-response#pagination>).
 const PAGE_SIZE: &str = "1000";
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A recording takes about 1.2 kilobytes.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -26,15 +29,15 @@ pub struct RecordingsPage {
 }
 
 impl Twilio {
-    /// The recordings made on the days from `since` to `until` (UTC, both included), from `page` on: a place that an
-    /// earlier page named as its next, else the first.
+    /// The recordings made on the days from `since` to `until` (UTC, both included), from the page on that an
+    /// earlier one named as its next (`place_asked`), else from the first.
     ///
     /// The list can be narrowed by whole days alone (<https://www.twilio.com/docs/voice/api/recording#read-multiple-recording-resources>).
     pub async fn recordings_page(
         &self,
         since: Timestamp,
         until: Option<Timestamp>,
-        page: Option<&str>,
+        place_asked: Option<&str>,
     ) -> Result<RecordingsPage, StepFailure> {
         const WHAT: &str = "listing recordings";
         let mut url = self.url(&["Recordings.json"])?;
@@ -42,22 +45,33 @@ impl Twilio {
             let mut query = url.query_pairs_mut();
             query.append_pair("DateCreated>", &day(since)).append_pair("IncludeSoftDeleted", "true");
             if let Some(until) = until {
-                query.append_pair("DateCreated<", &day(until));
+                // Whether the last day itself is meant is not said; what is listed beyond it does no harm.
+                query.append_pair("DateCreated<", &day(until + DAY));
             }
             query.append_pair("PageSize", PAGE_SIZE);
-            query.extend_pairs(page.map(place).into_iter().flatten());
+            query.extend_pairs(place_asked.map(place).into_iter().flatten());
         }
         let response = self.send(self.request(Method::GET, url), WHAT).await?;
         if response.status() != StatusCode::OK {
             return Err(self.refusal(response, WHAT).await);
         }
         let body = read_within(response, WHAT, PAGE_BYTES).await?;
-        let page = wire::read_page(&body)
+        let listed = wire::read_page(&body)
             .map_err(|error| StepFailure::new(Code::ProviderUnreadable, format!("{WHAT}: {error}")))?;
+        // What can't be gone on with must not be taken for the end.
+        let goes_on = |uri: String| next_place(&uri).filter(|next| Some(next.as_str()) != place_asked);
+        let next = match listed.next.map(goes_on) {
+            None => None,
+            Some(Some(next)) => Some(next),
+            Some(None) => {
+                let detail = format!("{WHAT}: the address of the next page leads nowhere");
+                return Err(StepFailure::new(Code::ProviderUnreadable, detail));
+            }
+        };
         Ok(RecordingsPage {
-            recordings: page.recordings.into_iter().map(|resource| resource.announcement).collect(),
-            unreadable: page.unreadable,
-            next: page.next.as_deref().and_then(next_place),
+            recordings: listed.recordings.into_iter().map(|resource| resource.announcement).collect(),
+            unreadable: listed.unreadable,
+            next,
         })
     }
 }

@@ -26,7 +26,7 @@ fn account() -> AccountSid {
 async fn an_interrupted_scan_goes_on_at_its_page(scene: &Scene) {
     let (store, account) = (&scene.store, account());
     let first = store.begin_scan(&account, WINDOW, at(5000)).await.expect("a scan");
-    assert_eq!(first, Scan { began_at: at(5000), since: at(1400), page: None });
+    assert_eq!(first, Scan { began_at: at(5000), since: at(1400), page: None, is_first: true });
     store.note_page(&account, &first, Some("Page=1")).await.expect("noted");
     let again = store.begin_scan(&account, WINDOW, at(9000)).await.expect("a scan");
     assert_eq!(again, Scan { page: Some("Page=1".to_owned()), ..first.clone() });
@@ -36,7 +36,11 @@ async fn an_interrupted_scan_goes_on_at_its_page(scene: &Scene) {
     let lease = scene.claim_one(StepName::Scan, at(9000)).await.lease;
     assert!(store.finish_scan(&lease, &account, &again, at(9900), at(9100)).await.expect("an answer"));
     let next = store.begin_scan(&account, WINDOW, at(9900)).await.expect("a scan");
-    assert_eq!(next, Scan { began_at: at(9900), since: at(1400), page: None }, "an hour before the last one began");
+    assert_eq!(
+        next,
+        Scan { began_at: at(9900), since: at(1400), page: None, is_first: false },
+        "an hour before the last one began"
+    );
     store.note_page(&account, &first, Some("Page=7")).await.expect("no effect");
     assert_eq!(store.begin_scan(&account, WINDOW, at(9901)).await.expect("a scan"), next);
 }

@@ -10,6 +10,9 @@ const EVERY: Duration = Duration::from_secs(15 * 60);
 /// Each scan costs the provider a request at least.
 const SHORTEST: Duration = Duration::from_secs(60);
 
+/// A recording that was running at the last scan has to be in the window of the next.
+const SHORTEST_WINDOW: Duration = Duration::from_secs(25 * 3600);
+
 /// Reconciliation on schedule.
 #[derive(Debug, Clone)]
 pub struct ReconcileSettings {
@@ -26,6 +29,9 @@ impl ReconcileSettings {
             settings.problem("RECONCILE_EVERY", "must be at least 1m, or never");
         }
         let window = settings.duration("RECONCILE_WINDOW").unwrap_or(WINDOW);
+        if window < SHORTEST_WINDOW {
+            settings.problem("RECONCILE_WINDOW", "must be at least 25h: a recording lasts up to 24 h");
+        }
         Self { every, window }
     }
 }
