@@ -56,7 +56,10 @@ pub(super) async fn run(app: SharedApp, args: Args) -> Result<Outcome, Failure> 
     let found: Vec<RecordingSid> = differences(&compared).map(|difference| difference.recording.clone()).collect();
     let mut done_here = true;
     for recordings in found.chunks(AT_A_TIME) {
-        done_here &= work::run_due(&app, recordings).await?;
+        done_here = work::run_due(&app, recordings).await?;
+        if !done_here {
+            break;
+        }
     }
     let mut standing = BTreeMap::new();
     for recording in &found {

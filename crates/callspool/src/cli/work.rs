@@ -5,7 +5,7 @@ use std::time::Duration;
 use callspool_domain::{RecordingSid, StepState, Subject, Timestamp};
 use callspool_store::{Error, QueueCount, StepRow};
 
-use super::{Failure, SharedApp, say};
+use super::{Failure, SharedApp, complain};
 use crate::lifecycle::random;
 use crate::pipeline::Runner;
 
@@ -53,7 +53,8 @@ async fn run_while(
     let _lock = match app.store.begin_work(&node).await {
         Ok(lock) => lock,
         Err(Error::Locked(_)) => {
-            say("the running callspool does the work; see callspool show");
+            // Beside the result, which may be JSON.
+            complain("the running callspool does the work; see callspool show");
             return Ok(false);
         }
         Err(error) => return Err(error.into()),

@@ -142,6 +142,16 @@ story! {
 }
 
 story! {
+    async fn beside_a_running_service_the_statement_is_json_all_the_same(world: World) {
+        untold(&world);
+        let said = world.run(&["reconcile", "--since", "2024-03-15", "--json"]).await;
+        let statement: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+        assert_eq!((said.code, &statement["causes"]["callback lost"]), (Some(0), &1.into()), "{said:?}");
+        world.end().await;
+    }
+}
+
+story! {
     async fn the_command_repairs_and_tells_what_differed(world: World) {
         let mut world = world;
         let region = second_account(&mut world).await;
